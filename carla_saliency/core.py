@@ -2,8 +2,8 @@
 
     Frame -> Observation -> Decision(control, explanation) -> DriveStep
 
-Read this first, `drive.py` second. Positions are CARLA's: x forward, y right, z up, metres, degrees.
-Steering is a number in [-1, 1], left negative. Images are RGB, uint8, (H, W, 3).
+Read this first, `drive.py` second. Positions are CARLA's: x forward, y right, z up, metres and
+degrees. Steering is a number in [-1, 1], left negative. Images are RGB, uint8, (H, W, 3).
 """
 
 from __future__ import annotations
@@ -203,9 +203,9 @@ class Explanation:
     Attributes:
         frame_id: The frame that was explained.
         method: Name of the explainer, for example "contrast".
-        steering: The network's own output for this frame (before it is rescaled to the live car).
-        attribution: Raw, float32, shape (H, W) of the network's grid; its meaning, sign and unit are
-            the method's, in steering (not degrees). Not normalised: scaling belongs to `draw`.
+        steering: The network's own output for this frame, before it is rescaled to the car.
+        attribution: Raw, float32, shape (H, W) of the network's grid; its meaning, sign and unit
+            are the method's, in steering (not degrees). Not normalised: scaling belongs to `draw`.
 
     Raises:
         ValueError: If the attribution is not 2-D float32, or not all finite.
@@ -306,7 +306,9 @@ Request = Pause | StepOnce | HandOver | Manual | ChangeMethod | ToggleRecording 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The camera and the car that a network was trained with; without it nobody can use its weights.
+    """The camera and the car that a network was trained with.
+
+    Without it nobody can use its weights.
 
     Attributes:
         name: Of the network, for the window.
