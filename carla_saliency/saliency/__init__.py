@@ -1,0 +1,17 @@
+"""Saliency methods: one file each, and the table from name to class.
+
+    explainer = METHODS["contrast"](network, preprocess)
+    explanation = explainer.explain(frame)
+
+To add one: write a class like `Gradient` in a file of its own and name it here.
+"""
+
+from __future__ import annotations
+
+from carla_saliency.saliency.contrast import Contrast
+from carla_saliency.saliency.gradient import Gradient
+
+METHODS: dict[str, type[Gradient]] = {
+    Contrast.name: Contrast,
+    Gradient.name: Gradient,
+}

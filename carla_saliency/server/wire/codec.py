@@ -1,8 +1,9 @@
-"""A dataclass in the wire's order is its own schema: values to msgpack's lists, and back with checks.
+"""Values to msgpack's lists, and back with checks; a dataclass is its own schema.
 
-On CARLA's wire a class is an array of its fields in the order of declaration. What a type hint becomes:
+On CARLA's wire a class is an array of its fields in the order of declaration. What a type hint
+becomes:
 
-    bool, int, str, bytes   as they are             float        a number; never NaN or infinite
+    bool, int, str, bytes   as they are             float        a number; never NaN, never huge
     tuple[float, float]     [x, y]                  tuple[X, ...]     [...]
     X | None                [False] or [True, x]    a dataclass       [field, ...]
     Transform               [[x, y, z], [pitch, yaw, roll]]           object       left alone
@@ -12,20 +13,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import types
 import typing
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from carla_saliency.errors import ProtocolError
 from carla_saliency.server.nouns import Transform
 
-T = TypeVar("T")
+MAX_NUMBER = 1e9
+"""Largest number that is read: far from what overflows a float32 when it is sent again."""
+
 _Step = Callable[[Any], Any]
 
 
-def decode(kind: type[T], raw: object) -> T:
+def decode(kind: Any, raw: object) -> Any:
     """Return the value of a type that msgpack's lists stand for.
 
     Args:
@@ -35,7 +37,7 @@ def decode(kind: type[T], raw: object) -> T:
     Raises:
         ProtocolError: If it is something else.
     """
-    return typing.cast(T, _reader(kind)(raw))
+    return _reader(kind)(raw)
 
 
 def encode(value: object) -> Any:
@@ -81,15 +83,15 @@ def _hints(kind: Any) -> list[Any]:
 
 
 def _array(raw: object, length: int | None) -> list[Any]:
-    if not isinstance(raw, list) or length is not None and len(raw) != length:
+    if not isinstance(raw, list) or (length is not None and len(raw) != length):
         raise _wrong(f"an array of {'any length' if length is None else length}", raw)
     return raw
 
 
 def _read_float(raw: object) -> float:
-    if isinstance(raw, float | int) and not isinstance(raw, bool) and math.isfinite(raw):
+    if isinstance(raw, float | int) and not isinstance(raw, bool) and abs(raw) <= MAX_NUMBER:
         return float(raw)
-    raise _wrong("a finite number", raw)
+    raise _wrong(f"a number within ±{MAX_NUMBER:g}", raw)
 
 
 def _scalar_reader(kind: type) -> _Step:

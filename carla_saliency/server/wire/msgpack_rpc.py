@@ -1,6 +1,7 @@
 """CARLA's RPC port without a socket: bytes in, requests out; results in, bytes out.
 
-It is msgpack-rpc as rpclib does it: a plain concatenation of msgpack arrays, without a length in front.
+It is msgpack-rpc as rpclib does it: a plain concatenation of msgpack arrays, without a length in
+front.
 
     request   [0, id, method, [[is_async], argument, ...]]
     response  [1, id, error, result]        error is nil on success
@@ -21,7 +22,7 @@ MAX_REQUEST_BYTES = 32 * 1024 * 1024
 """Largest request that is read; the OpenDRIVE text of a whole town has some 5 MB."""
 
 MAX_ITEMS = 32_768
-"""Longest array in a request. msgpack takes the memory for an array as soon as it reads its header."""
+"""Longest array in a request: msgpack takes the memory for an array when it reads its header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class RequestDecoder:
             max_map_len=0,  # CARLA has no maps
             max_ext_len=0,  # nor extension types
         )
-        self._received = 0
+        self._received = 0  # bytes
+        self._whole = 0  # bytes of them that whole requests had
 
     def receive(self, data: bytes) -> list[Request]:
         """Add received bytes; return the requests that they complete.
@@ -69,11 +71,12 @@ class RequestDecoder:
             self._unpacker.feed(data)
             for message in self._unpacker:
                 requests.append(_request(message))
-            pending = self._received - self._unpacker.tell()
+                self._whole = self._unpacker.tell()
         except (msgpack.BufferFull, msgpack.StackError, ValueError) as error:
             # ValueError: the base of msgpack's own errors, and what its length limits raise
             raise ProtocolError(f"expected a msgpack-rpc request, received {error!r}") from error
-        # The unpacker's own limit is for bytes that it hasn't looked at; an endless array isn't caught by it.
+        # The unpacker's own limit is for bytes not yet looked at: an endless array passes it.
+        pending = self._received - self._whole
         if pending > MAX_REQUEST_BYTES:
             raise ProtocolError(
                 f"a request must have <= {MAX_REQUEST_BYTES} bytes, received {pending}"

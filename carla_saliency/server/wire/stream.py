@@ -1,7 +1,7 @@
 """CARLA's streaming port without a socket: what a client asks for, and the bytes that it gets.
 
-A client connects once per stream and sends the stream's id (u32). It then receives `u32 length` and `length`
-bytes, for ever. Everything is little endian and packed. The layouts are those of the 0.9.16 wheel.
+A client connects once per stream and sends the stream's id (u32). It then receives `u32 length` and
+`length` bytes, for ever. Everything is little endian and packed, as in the 0.9.16 wheel.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _SENSOR_HEADER = struct.Struct("<QQd6f")
 _EPISODE_HEADER = struct.Struct("<Qdf3iI")
 _ACTOR = struct.Struct("<IB6f3f3f3f54s")
 _VEHICLE = struct.Struct("<3f3?ifB?IB")
-_WALKER = struct.Struct("<3ff?")
 _IMAGE_HEADER = struct.Struct("<IIf")
 _ACTIVE = 1
+_DEPTH_TOP = (1 << 24) - 1
 _GREEN = 2
 
 
 class SensorType:
-    """Index in the sensor registry of the 0.9.16 client; a wrong one for the snapshot crashes it."""
+    """Index in the 0.9.16 client's registry of sensors; a wrong one for the snapshot crashes it."""
 
     COLLISION, DEPTH, NORMALS, DVS, GNSS, IMU, LANE_INVASION = range(7)
     RGB, SEMANTIC = 13, 14
@@ -108,7 +108,7 @@ class ActorState:
         velocity: m/s.
         angular_velocity: deg/s.
         acceleration: m/s².
-        extra: What only its kind has, at most 54 bytes: `vehicle_state`, `walker_state` or nothing.
+        extra: What only its kind has, at most 54 bytes: `vehicle_state` or nothing.
     """
 
     id: int
@@ -171,14 +171,9 @@ def vehicle_state(
 ) -> bytes:
     """Return what a snapshot says of a vehicle alone; its traffic light is "green, none"."""
     return _VEHICLE.pack(
-        *(throttle, steer, brake, hand_brake, reverse, manual_gear_shift, gear, speed_limit_kmh),
-        *(_GREEN, False, 0, 0),
+        *(throttle, steer, brake, hand_brake, reverse, manual_gear_shift, gear),
+        *(speed_limit_kmh, _GREEN, False, 0, 0),
     )
-
-
-def walker_state(direction: Vector, speed_mps: float, *, jump: bool) -> bytes:
-    """Return what a snapshot says of a walker alone."""
-    return _WALKER.pack(*direction, speed_mps, jump)
 
 
 def camera_message(
@@ -195,19 +190,18 @@ def camera_message(
     """
     height, width, _ = bgra.shape
     head = _sensor_header(kind, stamp, pose)
-    pixels = memoryview(np.ascontiguousarray(bgra)).cast("B")
-    return _message(head, _IMAGE_HEADER.pack(width, height, fov), pixels)
+    return _message(head, _IMAGE_HEADER.pack(width, height, fov), np.ascontiguousarray(bgra).data)
 
 
 def data_message(kind: int, stamp: Stamp, pose: Transform, data: object) -> bytes:
-    """Return the message of a sensor whose data is msgpack (collision, GNSS, IMU), its length in front."""
+    """Return the message of a sensor that sends msgpack (collision, GNSS, IMU), length in front."""
     return _message(_sensor_header(kind, stamp, pose), bytes(msgpack.packb(data)))
 
 
 def tag_picture(tag: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the BGRA picture (H, W, 4) of a semantic camera: the tag is its red."""
-    packed = (tag.astype(np.uint32) << 16) | np.uint32(0xFF000000)
-    return _bytes_of(packed)
+    packed = (tag.astype("<u4") << np.uint32(16)) | np.uint32(0xFF000000)
+    return packed.astype("<u4", copy=False).view(np.uint8).reshape(*tag.shape, 4)
 
 
 def depth_picture(depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -216,15 +210,13 @@ def depth_picture(depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
     Args:
         depth_m: Metres along the camera's axis, (H, W); beyond 1000 m it saturates.
     """
-    top = (1 << 24) - 1
-    share = np.clip(depth_m.astype(np.float64) / DEPTH_RANGE_M, 0.0, 1.0)
-    value = np.rint(share * top).astype(np.uint32)
-    red, green, blue = value & 0xFF, value & 0xFF00, value >> 16
-    return _bytes_of((red << 16) | green | blue | np.uint32(0xFF000000))
-
-
-def _bytes_of(packed: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    return packed.astype("<u4", copy=False).view(np.uint8).reshape(*packed.shape, 4)
+    value = depth_m.astype(np.float64)
+    value *= _DEPTH_TOP / DEPTH_RANGE_M
+    value += 0.5
+    np.clip(value, 0, _DEPTH_TOP, out=value)
+    # Blue is the highest byte and first in memory, red the lowest: big endian, then alpha.
+    packed = (value.astype(np.uint32) << np.uint32(8)) | np.uint32(0xFF)
+    return packed.astype(">u4").view(np.uint8).reshape(*packed.shape, 4)
 
 
 def _sensor_header(kind: int, stamp: Stamp, pose: Transform) -> bytes:
@@ -237,5 +229,5 @@ def _sensor_header(kind: int, stamp: Stamp, pose: Transform) -> bytes:
 
 
 def _message(*parts: bytes | memoryview) -> bytes:
-    length = sum(len(part) for part in parts)
+    length = sum(memoryview(part).nbytes for part in parts)
     return b"".join((_LENGTH.pack(length), *parts))

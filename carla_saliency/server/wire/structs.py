@@ -70,7 +70,7 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True)
 class ActorInfo:
-    """An actor as clients know it. Only with a stream token of 24 bytes it becomes a sensor there."""
+    """An actor as clients know it; a stream token of 24 bytes makes it a sensor there."""
 
     id: int
     parent_id: int

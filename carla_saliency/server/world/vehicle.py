@@ -1,6 +1,6 @@
 """How a vehicle moves: a bicycle model with limited grip, steering lag, engine, brakes and air.
 
-The rear axle rolls where it points, as long as the tyres hold; beyond their grip the car understeers.
+The rear axle rolls where it points, as long as the tyres hold; beyond their grip it understeers.
 See Rajamani, "Vehicle Dynamics and Control", chapter 2.2 (kinematic model) and 4 (longitudinal).
 """
 
@@ -43,14 +43,15 @@ STEERING_LAG_S = 0.1
 ENGINE_BRAKING = 0.3  # m/s2 without throttle
 REVERSE_TOP_MPS = 12.0
 SETTLES_BELOW_M = 1.0  # a car that is put less than this above the road stands on it at once
+LIFTS_OFF_MPS = 3.0  # a velocity set along a slope points up too, and is no jump
 KEPT_LATERAL_GRIP = 0.3  # share of the grip that still steers under full braking (ABS)
 
 
 class Ground(Protocol):
     """What the wheels stand on."""
 
-    def height(self, x: float, y: float) -> float:
-        """Return z of the ground, metres."""
+    def height(self, x: float, y: float, near_z: float | None = None) -> float:
+        """Return z of the ground, metres; of several roads one above another, nearest to that z."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,6 @@ class VehicleBody:
         self.spec = spec
         self.control = VehicleControl()
         self.transform = transform
-        self._fall_speed = 0.0
         self.physics = physics_control(spec, transform)
         self.set_transform(transform)
 
@@ -133,6 +133,11 @@ class VehicleBody:
         self._air = AIR_DENSITY / 2 * physics.drag_coefficient * area / physics.mass
 
     @property
+    def mass(self) -> float:
+        """Kilograms."""
+        return self._physics.mass
+
+    @property
     def wheel_angle_deg(self) -> float:
         """Angle of the front wheels, right positive."""
         return math.degrees(self._wheel_angle)
@@ -156,6 +161,7 @@ class VehicleBody:
     def set_transform(self, transform: Transform) -> None:
         """Put it somewhere, standing, wheels straight."""
         self.transform = transform
+        self._on_ground = False  # not known before the next step
         self._wheel_angle = 0.0
         self._yaw_rate = 0.0
         self.angular_velocity: Vector = (0.0, 0.0, 0.0)
@@ -170,6 +176,8 @@ class VehicleBody:
         sideways = -vx * math.sin(yaw) + vy * math.cos(yaw)
         self._slip = sideways + self._yaw_rate * self.spec.rear_axle_x  # of the rear axle
         self._fall_speed = vz
+        if vz > LIFTS_OFF_MPS:
+            self._on_ground = False
 
     def push(self, dx: float, dy: float, dvx: float, dvy: float) -> None:
         """Move it by metres and change its velocity by m/s, both in the world: a collision."""
@@ -186,16 +194,15 @@ class VehicleBody:
             ground: What it stands on.
         """
         before = self.velocity
-        on_ground = self._stand_on(ground) or self._fall(dt_s, ground)
-        if on_ground and not self._rests():
-            substeps = max(1, math.ceil(dt_s / SUBSTEP_S - 1e-9))
-            for _ in range(substeps):
-                self._roll(dt_s / substeps)
-            self._stand_on(ground)
-        elif on_ground:  # the wheels turn on the spot
+        if not self._on_ground:
+            self._on_ground = self._stand_on(ground) or self._fall(dt_s, ground)
+        if self._on_ground and self._rests():
             self._turn_wheels(dt_s)
             self._yaw_rate = 0.0
-        self._publish(dt_s, before, on_ground)
+        elif self._on_ground:
+            self._roll(dt_s)
+            self._on_ground = self._stand_on(ground)
+        self._publish(dt_s, before)
 
     def _rests(self) -> bool:
         """Standing, and nothing will move it: spares parked cars the integration."""
@@ -215,31 +222,39 @@ class VehicleBody:
         self._wheel_angle += (target - self._wheel_angle) * -math.expm1(-dt_s / STEERING_LAG_S)
 
     def _roll(self, dt_s: float) -> None:
-        """One substep with the wheels on the ground."""
-        self._turn_wheels(dt_s)
-        old_speed = self.speed
-        self.speed = self._next_speed(dt_s)
-        speed = (old_speed + self.speed) / 2
-        lengthways = (self.speed - old_speed) / dt_s
-        sideways = math.sqrt(
-            max(self._grip**2 - lengthways**2, (KEPT_LATERAL_GRIP * self._grip) ** 2)
-        )
-        rate = speed * math.tan(self._wheel_angle) / self.spec.wheelbase
-        if abs(speed * rate) > sideways:  # the front tyres slide: understeer
-            rate = math.copysign(sideways / abs(speed), rate)
-        self._slip -= math.copysign(min(abs(self._slip), self._grip * dt_s), self._slip)
-
+        """Drive on, wheels on the ground, in substeps."""
         pose, rear = self.transform, self.spec.rear_axle_x
-        yaw, turn = math.radians(pose.yaw), rate * dt_s
-        cos, sin = math.cos(yaw + turn / 2), math.sin(yaw + turn / 2)
-        dx, dy = speed * dt_s, self._slip * dt_s
-        self._yaw_rate = rate
-        self.transform = replace(
-            pose,
-            x=pose.x + rear * (math.cos(yaw) - math.cos(yaw + turn)) + dx * cos - dy * sin,
-            y=pose.y + rear * (math.sin(yaw) - math.sin(yaw + turn)) + dx * sin + dy * cos,
-            yaw=_wrap(pose.yaw + math.degrees(turn)),
-        )
+        x, y, yaw = pose.x, pose.y, math.radians(pose.yaw)
+        substeps = max(1, math.ceil(dt_s / SUBSTEP_S - 1e-9))
+        h = dt_s / substeps
+        for _ in range(substeps):
+            old_speed = self.speed
+            self._turn_wheels(h)
+            self.speed = self._next_speed(h)
+            speed = (old_speed + self.speed) / 2
+            self._yaw_rate = self._held_yaw_rate(speed, (self.speed - old_speed) / h)
+            if self._slip:
+                lost = min(abs(self._slip), self._grip * h)
+                self._slip -= math.copysign(lost, self._slip)
+            turn = self._yaw_rate * h
+            cos, sin = math.cos(yaw + turn / 2), math.sin(yaw + turn / 2)
+            # The rear axle moves along the mean heading; the origin also swings around it.
+            swing = -2 * rear * math.sin(turn / 2)
+            x += h * (speed * cos - self._slip * sin) - swing * sin
+            y += h * (speed * sin + self._slip * cos) + swing * cos
+            yaw += turn
+        self.transform = replace(pose, x=x, y=y, yaw=_wrap(math.degrees(yaw)))
+
+    def _held_yaw_rate(self, speed: float, lengthways: float) -> float:
+        """Return the yaw rate that the tyres can hold, rad/s, beside this acceleration."""
+        rate = speed * math.tan(self._wheel_angle) / self.spec.wheelbase
+        least = KEPT_LATERAL_GRIP * self._grip
+        if abs(speed * rate) <= least:
+            return rate
+        limit = math.sqrt(max(self._grip**2 - lengthways**2, least**2))
+        if abs(speed * rate) <= limit:
+            return rate
+        return math.copysign(limit / abs(speed), rate)  # the front tyres slide: understeer
 
     def _next_speed(self, dt_s: float) -> float:
         control, speed = self.control, self.speed
@@ -271,13 +286,13 @@ class VehicleBody:
         pose, spec = self.transform, self.spec
         cos, sin = math.cos(math.radians(pose.yaw)), math.sin(math.radians(pose.yaw))
         front, rear, half = spec.front_axle_x, spec.rear_axle_x, max(spec.track, 0.4) / 2
-        z_front = ground.height(pose.x + front * cos, pose.y + front * sin)
-        z_rear = ground.height(pose.x + rear * cos, pose.y + rear * sin)
+        z_front = ground.height(pose.x + front * cos, pose.y + front * sin, pose.z)
+        z_rear = ground.height(pose.x + rear * cos, pose.y + rear * sin, pose.z)
         z = (z_front * -rear + z_rear * front) / spec.wheelbase
-        if pose.z > z + SETTLES_BELOW_M or self._fall_speed > 0.5:
+        if pose.z > z + SETTLES_BELOW_M or self._fall_speed > LIFTS_OFF_MPS:
             return False
-        z_left = ground.height(pose.x + half * sin, pose.y - half * cos)
-        z_right = ground.height(pose.x - half * sin, pose.y + half * cos)
+        z_left = ground.height(pose.x + half * sin, pose.y - half * cos, pose.z)
+        z_right = ground.height(pose.x - half * sin, pose.y + half * cos, pose.z)
         self._fall_speed = 0.0
         self.transform = replace(
             pose,
@@ -297,9 +312,9 @@ class VehicleBody:
         )
         return self._fall_speed <= 0 and self._stand_on(ground)
 
-    def _publish(self, dt_s: float, before: Vector, on_ground: bool) -> None:
+    def _publish(self, dt_s: float, before: Vector) -> None:
         """Work out what others see from the state of the rear axle."""
-        if on_ground:
+        if self._on_ground:
             yaw, pitch = math.radians(self.transform.yaw), math.radians(self.transform.pitch)
             sideways = self._slip - self._yaw_rate * self.spec.rear_axle_x
             self.velocity = (

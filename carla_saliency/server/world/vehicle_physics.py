@@ -52,7 +52,7 @@ class WheelPhysics:
 class PhysicsControl:
     """CARLA's `VehiclePhysicsControl`, in the wire's order.
 
-    The engine drives the wheels through `final_ratio` alone: gears are reported, they don't change the force.
+    The engine drives the wheels through `final_ratio` alone: gears are only reported.
 
     Attributes:
         torque_curve: (rpm, N m) pairs at full throttle, rising in rpm.

@@ -1,7 +1,7 @@
 """The vehicles of the blueprint library: sizes, axles, masses, engines.
 
-Ids, bounding boxes, masses and steering follow what CARLA 0.9.16 reports for the same ids, as far as that is
-known; wheelbases, tracks and top speeds are those of the real vehicles.
+Ids, bounding boxes, masses and steering follow what CARLA 0.9.16 reports for the same ids, as far
+as that is known; wheelbases, tracks and top speeds are those of the real vehicles.
 """
 
 from __future__ import annotations

@@ -1,0 +1,259 @@
+"""What a person sees and does during a drive: the picture, the keys, the recording."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from carla_saliency.core import (
+    Car,
+    Control,
+    DriveStep,
+    Image,
+    Pause,
+    Quit,
+    StepOnce,
+    ToggleRecording,
+)
+from carla_saliency.draw.painter import Painter
+from carla_saliency.draw.state import (
+    Card,
+    CardLine,
+    Interlude,
+    MethodView,
+    Recording,
+    UiState,
+    World,
+)
+from carla_saliency.factory import Steering
+from carla_saliency.output.recorder import Recorder
+from carla_saliency.output.window import HeldKeys as WindowKeys
+from carla_saliency.output.window import Window
+from carla_saliency.pilot.learned import LearnedPilot
+from carla_saliency.pilot.manual import HeldKeys, ManualDriving
+from carla_saliency.saliency import METHODS
+from carla_saliency.saliency.gradient import Gradient
+from carla_saliency.sim.calls import Waiting
+from carla_saliency.timing import TickTimer
+
+AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
+FPS_TICKS = 20  # the rate in the window is the mean over so many ticks
+LATE_S = 0.5  # a tick that takes longer is worth a word
+
+
+class HandDriving:
+    """Turns the window's held keys into a control, by wall time."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._driving = ManualDriving()
+        self._clock = clock
+        self._last_s = clock()
+
+    def __call__(self, keys: WindowKeys) -> Control:
+        now_s = self._clock()
+        passed_s, self._last_s = min(now_s - self._last_s, 0.2), now_s
+        held = HeldKeys(
+            left=keys.left,
+            right=keys.right,
+            throttle=keys.up,
+            brake=keys.down,
+            hand_brake=keys.space,
+            reverse=keys.reverse,
+        )
+        return self._driving.move(held, passed_s)
+
+
+class Screen:
+    """Draws every step, shows and records it, and does what the person asks.
+
+    Args:
+        painter: Draws.
+        window: Shows and has the keys; None without a display.
+        recorder: Writes the video.
+        pilot: Is handed the requests that are its own.
+        timer: Measures the parts.
+        state: What does not change during the drive is filled in.
+
+    Attributes:
+        quit: The person wants to leave.
+    """
+
+    def __init__(
+        self,
+        painter: Painter,
+        window: Window | None,
+        recorder: Recorder,
+        pilot: LearnedPilot,
+        timer: TickTimer,
+        state: UiState,
+    ) -> None:
+        self._painter, self._window, self._recorder = painter, window, recorder
+        self._pilot, self._timer, self._state = pilot, timer, state
+        self._ends_s: deque[float] = deque(maxlen=FPS_TICKS + 1)
+        self._paused = False
+        self._step_once = False
+        self._last: DriveStep | None = None
+        self.quit = False
+
+    # -------------------------------------------------------------- one tick
+
+    def finish(self, step: DriveStep) -> None:
+        """Draw, record and show one step."""
+        self._last = step
+        self._ends_s.append(time.perf_counter())
+        with self._timer.section("draw"):
+            picture = self._painter.paint(step, self._now(step))
+        with self._timer.section("record"):
+            self._recorder.write(picture)
+        if self._window is not None:
+            with self._timer.section("window"):
+                self._show(picture)
+
+    def attend(self, wait_s: Callable[[], float]) -> None:
+        """Do what was asked, until the next tick is due and nobody pauses the world.
+
+        Args:
+            wait_s: Tells how long it is until then.
+        """
+        self._step_once = False
+        while not self.quit:
+            self._take_requests()
+            left_s = wait_s()
+            if not self._paused or self._step_once:
+                if left_s <= 0:
+                    return
+                time.sleep(min(left_s, AWAKE_S))
+            else:
+                self._repaint()
+                time.sleep(AWAKE_S)
+
+    def wake(self, waiting: Waiting) -> None:
+        """Keep the window alive while the server does not answer."""
+        if self._window is None:
+            return
+        self._window.pump()
+        if self._last is not None and waiting.waited_s >= LATE_S:
+            text = f"Waiting for {waiting.what}: {waiting.waited_s:.1f} s of {waiting.limit_s:g} s"
+            picture = self._painter.paint(self._last, replace(self._now(self._last), alarm=text))
+            self._show(picture)
+
+    # -------------------------------------------------------------- inside
+
+    def _take_requests(self) -> None:
+        if self._window is None:
+            return
+        self._window.pump()
+        for request in self._window.requests():
+            match request:
+                case Quit():
+                    self.quit = True
+                case Pause():
+                    self._paused = not self._paused
+                case StepOnce():
+                    self._step_once = self._paused
+                case ToggleRecording():
+                    self._recorder.toggle()
+                case _:
+                    self._pilot.handle(request)
+
+    def _repaint(self) -> None:
+        if self._last is not None:
+            self._show(self._painter.paint(self._last, self._now(self._last)))
+
+    def _show(self, picture: Image) -> None:
+        if self._window is None:
+            return
+        if self._window.view.help and self._last is not None:
+            picture = self._painter.paint_help(picture, self._now(self._last))
+        self._window.show(picture)
+
+    def _now(self, step: DriveStep) -> UiState:
+        explanation = step.decision.explanation
+        method = self._state.method if explanation is None else method_view(explanation.method)
+        status = self._recorder.status
+        held = status == "on" and self._paused
+        return replace(
+            self._state,
+            method=method,
+            recording=Recording("held" if held else status, self._recorder.seconds),
+            paused=self._paused,
+            timing_ms=self._parts(step),
+            fps=self._fps(),
+            opacity=1.0 if self._window is None else self._window.view.opacity,
+        )
+
+    def _parts(self, step: DriveStep) -> tuple[tuple[str, float], ...]:
+        latest = self._timer.latest_ms
+        return (
+            ("server", step.observation.server_ms),
+            ("net + map", step.decision.timing_ms.get("network", 0.0)),
+            ("draw", latest.get("draw", 0.0) + latest.get("window", 0.0)),
+            ("record", latest.get("record", 0.0)),
+        )
+
+    def _fps(self) -> float | None:
+        if len(self._ends_s) < 2 or self._paused:
+            return None
+        passed_s = self._ends_s[-1] - self._ends_s[0]
+        return (len(self._ends_s) - 1) / passed_s if passed_s > 0 else None
+
+
+def method_view(name: str) -> MethodView:
+    """Return what the window says about a saliency method."""
+    method: type[Gradient] = METHODS[name]
+    return MethodView(
+        title=method.title,
+        per=method.unit.removeprefix("deg / "),
+        signed=method.signed,
+        left=method.left,
+        right=method.right,
+    )
+
+
+def connecting(waiting: Waiting, steering: Steering) -> Interlude:
+    """Return the cards that are shown until the first frame is there."""
+    lines = [
+        CardLine(f"waited {waiting.waited_s:.0f} s of {waiting.limit_s:g} s"),
+        CardLine(waiting.what, "high", remark="waiting"),
+    ]
+    if waiting.waited_s > 5:
+        lines.append(
+            CardLine("If it stays here: start CARLA (./CarlaUE4.sh), or give --host and --port.")
+        )
+    contract = steering.contract
+    camera = contract.camera
+    ready = (
+        CardLine(f"{steering.path.name} · {steering.network.graph.parameters / 1e6:.2f} M weights"),
+        CardLine(
+            f"input {contract.input_width_px}×{contract.input_height_px} "
+            f"{contract.colour.upper()} · output steering"
+        ),
+        CardLine(f"loaded in {steering.load_s:.2f} s"),
+        CardLine(
+            f"camera contract: fov {contract.fov_deg:g}°, z {camera.z_m:g} m, "
+            f"pitch {camera.pitch_deg:g}°".replace("-", "−")
+        ),
+    )
+    return Interlude(
+        badge="CONNECTING",
+        left=Card(heading=f"Connecting to {waiting.server}", lines=tuple(lines)),
+        right=Card(heading="Network ready", lines=ready),
+    )
+
+
+def world_line(map_name: str, weather: str | None, spawn: int, name: str, delta_s: float) -> World:
+    """Return the top line's pieces."""
+    return World(
+        map_name=map_name,
+        weather=weather or "",
+        spawn=f"spawn {spawn}",
+        network=name,
+        pace=f"sync {delta_s:g} s",
+    )
+
+
+def degrees_of(car: Car, steering: Steering) -> float | None:
+    """Return the wheels' angle at steering 1, or None where nobody knows what the network means."""
+    return car.max_steer_deg if steering.has_contract else None

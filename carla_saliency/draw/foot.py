@@ -1,0 +1,110 @@
+"""The line at the bottom: where the milliseconds of a tick go, and one message."""
+
+from __future__ import annotations
+
+from carla_saliency.core import Driver
+from carla_saliency.draw.canvas import Canvas
+from carla_saliency.draw.hud import NONE, TONES
+from carla_saliency.draw.layout import FOOT, Box
+from carla_saliency.draw.palette import FAILURE, GRID, HIGH, LOW, MID, PANEL, PARTS
+from carla_saliency.draw.state import Tone
+from carla_saliency.draw.text import SMALL, STRONG
+
+BAR = Box(12, 698, 240, 14)
+P_DOES: dict[Driver, str] = {"network": "expert", "expert": "network", "manual": "give back"}
+EVERY = 10  # ticks: digits that change twice a second can be read
+
+
+class Budget:
+    """Milliseconds of the parts of a tick, as means of half a second.
+
+    Args:
+        tick_ms: What a tick may take: the right end of the bar.
+    """
+
+    def __init__(self, tick_ms: float) -> None:
+        self.tick_ms = tick_ms
+        self._names: tuple[str, ...] = ()
+        self._sums: list[float] = []
+        self._count = 0
+        self._shown: list[float] = []
+        self._digits = 2
+
+    def add(self, parts: tuple[tuple[str, float], ...]) -> None:
+        """Take one tick into account."""
+        names = tuple(name for name, _ in parts)
+        if names != self._names:
+            self._names, self._sums, self._count, self._shown = names, [0.0] * len(parts), 0, []
+        self._sums = [total + ms for total, (_, ms) in zip(self._sums, parts, strict=True)]
+        self._count += 1
+        if self._count >= EVERY or not self._shown:
+            self._shown = [total / self._count for total in self._sums]
+            # slots only grow: nothing moves to and fro when 99 becomes 100
+            self._digits = max(self._digits, len(f"{sum(self._shown):.0f}"))
+        if self._count >= EVERY:
+            self._sums, self._count = [0.0] * len(parts), 0
+
+    def draw(self, canvas: Canvas, known: bool = True) -> float:
+        """Draw the bar and the numbers; return where they end."""
+        canvas.fill(BAR, GRID)
+        values = self._shown if known else []
+        total = sum(values)
+        x = BAR.x
+        for ms, colour in zip(values, PARTS, strict=False):
+            end = min(BAR.right, x + BAR.w * ms / self.tick_ms)
+            if end > x:
+                canvas.fill(Box(x, BAR.y, end - x, BAR.h), colour)
+            x = end
+        if total > self.tick_ms:
+            canvas.fill(Box(BAR.right - 6, BAR.y, 6, BAR.h), FAILURE)
+        canvas.vertical(BAR.right, BAR.y - 3, BAR.bottom + 3, HIGH)
+        return self._numbers(canvas, values)
+
+    def _numbers(self, canvas: Canvas, values: list[float]) -> float:
+        x = BAR.right + 12
+        slot = canvas.width("8" * self._digits) + 1
+        for i, name in enumerate(self._names):
+            canvas.fill(Box(x, FOOT.y + 10, 10, 10), PARTS[i % len(PARTS)])
+            width = canvas.width(name) + 1
+            canvas.text(Box(x + 15, FOOT.y, width, FOOT.h), name, MID)
+            x += 15 + width + 6
+            text = f"{values[i]:.0f}" if values else NONE
+            canvas.text(Box(x, FOOT.y, slot, FOOT.h), text, HIGH, align="right")
+            x += slot + 12
+        return self._total(canvas, values, x) if self._names else x
+
+    def _total(self, canvas: Canvas, values: list[float], x: float) -> float:
+        over = sum(values) > self.tick_ms
+        width = canvas.width("=") + 1
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), "=", MID)
+        x += width + 6
+        width = canvas.width("8" * self._digits, STRONG) + 1
+        text = f"{sum(values):.0f}" if values else NONE
+        colour = FAILURE if over else HIGH
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), text, colour, STRONG, "right")
+        x += width + 5
+        limit = f"of {self.tick_ms:.0f} ms"
+        width = canvas.width(limit) + 1
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), limit, MID)
+        return x + width
+
+
+def base(canvas: Canvas) -> None:
+    """Draw the empty line."""
+    canvas.fill(FOOT, PANEL)
+
+
+def keys(driver: Driver) -> tuple[str, ...]:
+    """Return the most useful keys while somebody drives; longest first."""
+    most = f"H help   E pause   P {P_DOES[driver]}"
+    return (f"{most}   R record", most, "H help")
+
+
+def message(canvas: Canvas, left: float, text: str, tone: Tone, hints: tuple[str, ...]) -> None:
+    """Draw the one message at the right; if there is none, the first of the hints that fits."""
+    slot = Box(left + 16, FOOT.y, FOOT.right - 12 - left - 16, FOOT.h)
+    if text:
+        mark = "▲ " if tone == "warning" else ""
+        canvas.text(slot, f"{mark}{text}", TONES[tone], SMALL, "right")
+    else:
+        canvas.text(slot, hints, LOW, SMALL, "right")

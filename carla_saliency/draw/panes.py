@@ -1,0 +1,100 @@
+"""The two pictures: the camera, and the same frame in grey under the map."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from carla_saliency.core import Contract, Image
+from carla_saliency.draw import heatmap
+from carla_saliency.draw.canvas import Canvas
+from carla_saliency.draw.layout import PANE_L, PANE_R, Box, Pixels, fit, part
+from carla_saliency.draw.palette import MID, ON_BADGE, WARNING
+from carla_saliency.draw.text import BAND
+
+CORNER = 14  # units, length of the ticks at the corners of the network's crop
+BAND_HEIGHT = 32
+DIM = 0.30  # of the brightness: pictures that are no longer true
+
+
+def crop_pixels(contract: Contract, whole: Pixels) -> Pixels:
+    """Return what the network sees, on the screen.
+
+    Args:
+        contract: Has the crop, in pixels of its camera. A camera of another size at the same place
+            is cropped in proportion.
+        whole: Where the camera's picture is on the screen.
+    """
+    return part(whole, (contract.height_px, contract.width_px), contract.crop)
+
+
+def camera(canvas: Canvas, picture: Image, contract: Contract) -> None:
+    """Draw the camera's picture, with ticks at the corners of the network's crop."""
+    place = fit(picture.shape[:2], canvas.layout.pixels(PANE_L))
+    _resize_into(canvas.view(place), picture)
+    _corners(canvas, crop_pixels(contract, place))
+
+
+def overlay(
+    canvas: Canvas,
+    picture: Image,
+    contract: Contract,
+    index: Image | None,
+    tables: tuple[Image, Image],
+) -> None:
+    """Draw the camera's picture in grey, and the map over the very region that the network saw.
+
+    Args:
+        canvas: Is drawn on.
+        picture: Of the frame that the map explains.
+        contract: Has the crop.
+        index: From `heatmap.signed_index` or `magnitude_index`; None draws no map.
+        tables: From `heatmap.table`.
+    """
+    place = fit(picture.shape[:2], canvas.layout.pixels(PANE_R))
+    dark = heatmap.grey(picture)  # before it is enlarged: a third of the work
+    large = cv2.resize(dark, (place.w, place.h), interpolation=_how(picture, place))
+    cv2.cvtColor(large, cv2.COLOR_GRAY2RGB, dst=canvas.view(place))
+    crop = crop_pixels(contract, place)
+    if index is not None:
+        heatmap.lay_over(canvas.view(crop), index, tables)
+    _corners(canvas, crop)
+
+
+def dim(canvas: Canvas, pane: Box) -> None:
+    """Darken a pane whose picture is old."""
+    view = canvas.view(pane)
+    view[...] = cv2.convertScaleAbs(view, alpha=DIM)
+
+
+def alarm(canvas: Canvas, pane: Box, text: str) -> None:
+    """Draw a yellow frame and a band with one line at the top of a pane."""
+    canvas.outline(pane, WARNING, 3)
+    band = Box(pane.x, pane.y, pane.w, BAND_HEIGHT)
+    canvas.fill(band, WARNING)
+    canvas.text(Box(pane.x + 12, pane.y, pane.w - 24, BAND_HEIGHT), f"▲ {text}", ON_BADGE, BAND)
+
+
+def _how(picture: Image, place: Pixels) -> int:
+    """Return how to resize: averaging costs five times as much, and is needed below 60 % only."""
+    return cv2.INTER_AREA if place.w < 0.6 * picture.shape[1] else cv2.INTER_LINEAR
+
+
+def _resize_into(target: Image, picture: Image) -> None:
+    height, width = target.shape[:2]
+    if picture.shape == target.shape:
+        np.copyto(target, picture)
+        return
+    place = Pixels(0, 0, width, height)
+    cv2.resize(picture, (width, height), dst=target, interpolation=_how(picture, place))
+
+
+def _corners(canvas: Canvas, crop: Pixels) -> None:
+    length = min(round(CORNER * canvas.layout.k), crop.w // 2, crop.h // 2)
+    fill = canvas.surface.fill
+    for x in (crop.x, crop.x + crop.w - length):
+        for y in (crop.y, crop.y + crop.h - 1):
+            fill(MID, (x, y, length, 1))
+    for x in (crop.x, crop.x + crop.w - 1):
+        for y in (crop.y, crop.y + crop.h - length):
+            fill(MID, (x, y, 1, length))

@@ -1,0 +1,149 @@
+"""Collects ONNX nodes and constants; knows the layout of values, nothing of layers.
+
+Pictures flow as (N, channels, rows, columns), since ONNX's convolutions want that, while every
+shape in Python stays Keras's (rows, columns, channels). Vectors flow as (N, units).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from carla_saliency.network.layers import Shape
+
+# 17 has all that is used here (ScatterElements that adds: 16) and needs no newer runtime;
+# 8 is the file format of that time.
+OPSET = 17
+IR_VERSION = 8
+
+
+@dataclass(frozen=True)
+class Value:
+    """Something computed.
+
+    Attributes:
+        name: In the graph.
+        shape: Keras's, without the batch: (rows, columns, channels) or (units,).
+    """
+
+    name: str
+    shape: Shape
+
+
+# Names in a graph to shapes; a text is a free size.
+Shapes = dict[str, list[str | int]]
+
+# From the gradient of the steering to a layer's output, to that to its input. Names, same layouts.
+Backward = Callable[[str], str]
+
+
+class GraphBuilder:
+    """Grows one ONNX graph node by node."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._count = 0
+
+    def _new_name(self, stem: str) -> str:
+        self._count += 1
+        return f"{stem}_{self._count}"
+
+    def constant(self, values: Any, dtype: type[np.generic] = np.float32) -> str:
+        """Add an array (or a number) and return its name."""
+        name = self._new_name("constant")
+        array = np.ascontiguousarray(np.asarray(values, dtype)).reshape(np.shape(values))
+        self._constants.append(numpy_helper.from_array(array, name))
+        return name
+
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one output and return the output's name."""
+        return self.ops(kind, 1, *inputs, **attributes)[0]
+
+    def ops(self, kind: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
+        """Add a node with several outputs and return their names."""
+        names = [self._new_name(kind.lower()) for _ in range(outputs)]
+        self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names
+
+    def alias(self, name: str, new_name: str) -> None:
+        """Give something computed a name that is part of the graph's interface."""
+        self._nodes.append(helper.make_node("Identity", [name], [new_name]))
+
+    def ones_like(self, name: str) -> str:
+        """Return a value of the same shape, filled with 1."""
+        one = numpy_helper.from_array(np.ones(1, np.float32))
+        return self.op("ConstantOfShape", self.op("Shape", name), value=one)
+
+    def reshape(self, name: str, shape: Shape) -> str:
+        """Reshape all but the batch; `shape` is as the value flows, not as Keras has it."""
+        return self.op("Reshape", name, self.constant([-1, *shape], np.int64))
+
+    def to_keras_layout(self, value: Value) -> str:
+        """Return (N, rows, columns, channels) for a picture; a vector as it is."""
+        if len(value.shape) != 3:
+            return value.name
+        return self.op("Transpose", value.name, perm=(0, 2, 3, 1))
+
+    def from_keras_layout(self, name: str, shape: Shape) -> Value:
+        """Return the value for what is in Keras's layout."""
+        if len(shape) == 3:
+            name = self.op("Transpose", name, perm=(0, 3, 1, 2))
+        return Value(name, shape)
+
+    def model(self, inputs: Shapes, outputs: Shapes) -> onnx.ModelProto:
+        """Return the finished graph.
+
+        Args:
+            inputs: Name to shape; a text is a free size.
+            outputs: The same, for names that nodes gave.
+        """
+
+        def infos(values: Shapes) -> list[onnx.ValueInfoProto]:
+            return [
+                helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+                for name, shape in values.items()
+            ]
+
+        graph = helper.make_graph(
+            self._nodes, "steering", infos(inputs), infos(outputs), self._constants
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        model.ir_version = IR_VERSION
+        return model
+
+
+def flowing_shape(shape: Shape) -> Shape:
+    """Return how a value of this Keras shape flows, without the batch."""
+    return (shape[2], shape[0], shape[1]) if len(shape) == 3 else shape
+
+
+def flowing_axis(axis: int, shape: Shape) -> int:
+    """Return where a Keras axis (counted with the batch, or from the end) is as values flow.
+
+    Args:
+        axis: For example -1 or 3 for the channels of a picture.
+        shape: Keras's, without the batch.
+
+    Raises:
+        ValueError: If there is no such axis, or it is the batch.
+    """
+    rank = len(shape) + 1
+    if axis < 0:
+        axis += rank
+    if not 1 <= axis < rank:
+        raise ValueError(f"axis must be in 1..{rank - 1}, received {axis}")
+    return {1: 2, 2: 3, 3: 1}[axis] if rank == 4 else axis
+
+
+def flowing_constant(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array in Keras's layout, without a batch, so that it broadcasts over values."""
+    if array.ndim == 3:
+        array = array.transpose(2, 0, 1)
+    return array[None]

@@ -1,0 +1,134 @@
+"""From the camera's picture to the network's input, and the exact way back for maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from carla_saliency.core import Array, Contract, Image
+from carla_saliency.errors import BadInputError
+
+# What OpenCV's COLOR_RGB2YUV does to 8-bit pictures: BT.601 luma of full range, U and V around 128.
+# Its result is rounded to whole levels and cut at 0 and 255; ours is only cut, so the two differ by
+# less than one level, and ours has a derivative.
+LUMA = np.array([0.299, 0.587, 0.114])
+RGB_TO_YUV = np.stack(
+    [LUMA, 0.492 * (np.array([0, 0, 1]) - LUMA), 0.877 * (np.array([1, 0, 0]) - LUMA)]
+).astype(np.float32)
+YUV_OFFSET = np.array([0, 128, 128], np.float32)
+
+INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
+
+# A map cell wider than this many pixels of the picture is drawn as a cell, never smoothed: smooth
+# colour would claim a resolution that the map does not have.
+COARSE_PX = 8
+
+Rect = tuple[int, int, int, int]
+
+
+class ContractPreprocess:
+    """What a contract says happens to a picture; implements `core.Preprocess`.
+
+    A picture of another size than the contract's is cropped in proportion.
+
+    Args:
+        contract: Crop, grid, resize, colour, scale and offset.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._size = contract.input_width_px, contract.input_height_px
+        self._interpolation = INTERPOLATIONS[contract.resize]
+
+    def grid_rect(self, picture_size: tuple[int, int]) -> Rect:
+        """Return the part of a picture that the network's grid covers.
+
+        Args:
+            picture_size: Rows, columns of the camera's picture.
+
+        Returns:
+            top, bottom, left, right in pixels; bottom and right are exclusive.
+
+        Raises:
+            BadInputError: If the picture is so small that nothing of it is left.
+        """
+        rows, columns = picture_size
+        contract = self.contract
+        top, bottom = (round(v * rows / contract.height_px) for v in contract.crop[:2])
+        left, right = (round(v * columns / contract.width_px) for v in contract.crop[2:])
+        if bottom <= top or right <= left:
+            raise BadInputError(
+                f"a camera picture of {columns}x{rows} is too small for the crop {contract.crop} "
+                f"of {contract.width_px}x{contract.height_px}: use a larger one"
+            )
+        return top, bottom, left, right
+
+    def crop(self, picture: Image) -> Image:
+        """Return the RGB picture on the network's grid, uint8 (H, W, 3).
+
+        Args:
+            picture: RGB, uint8, any size of the contract's proportions.
+        """
+        top, bottom, left, right = self.grid_rect(picture.shape[:2])
+        part = picture[top:bottom, left:right]
+        return cv2.resize(part, self._size, interpolation=self._interpolation).astype(
+            np.uint8, copy=False
+        )
+
+    def encode(self, rgb: NDArray[Any]) -> Array:
+        """Return the network's input, float32 (..., H, W, 3).
+
+        Args:
+            rgb: On the network's grid, 0..255, uint8 or float, (..., H, W, 3).
+        """
+        contract = self.contract
+        values = rgb.astype(np.float32)
+        if contract.colour == "bgr":
+            values = values[..., ::-1]
+        elif contract.colour == "yuv":
+            values = np.clip(values @ RGB_TO_YUV.T + YUV_OFFSET, 0, 255)
+        if contract.scale != 1.0:
+            values = values * np.float32(contract.scale)
+        if contract.offset != 0.0:
+            values = values + np.float32(contract.offset)
+        return np.ascontiguousarray(values, np.float32)
+
+    def pull_back(self, rgb: NDArray[Any], gradient: Array) -> Array:
+        """Return the gradient per grey level of R, G, B: the exact transpose of `encode`.
+
+        Args:
+            rgb: Where the gradient was taken, on the network's grid, 0..255, (..., H, W, 3).
+            gradient: To the encoded input, (..., H, W, 3).
+        """
+        contract = self.contract
+        values = gradient if contract.scale == 1.0 else gradient * np.float32(contract.scale)
+        if contract.colour == "bgr":
+            values = values[..., ::-1]
+        elif contract.colour == "yuv":
+            yuv = rgb.astype(np.float32) @ RGB_TO_YUV.T + YUV_OFFSET
+            inside = (yuv > 0) & (yuv < 255)  # what is cut does not change with the colour
+            inside[..., 0] = True  # the luma of 0..255 is never cut, only reaches the ends
+            values = np.where(inside, values, np.float32(0)) @ RGB_TO_YUV
+        return np.ascontiguousarray(values, np.float32)
+
+    def map_to_picture(self, attribution: Array, picture_size: tuple[int, int]) -> Array:
+        """Lay a map over the very part of the picture that the network saw.
+
+        Args:
+            attribution: On the network's grid or coarser, (h, w); values are kept, not summed.
+            picture_size: Rows, columns of the camera's picture.
+
+        Returns:
+            Float32, (rows, columns), zero outside that part. Cells wider than 8 px stay cells.
+        """
+        top, bottom, left, right = self.grid_rect(picture_size)
+        rows, columns = bottom - top, right - left
+        coarse = max(rows / attribution.shape[0], columns / attribution.shape[1]) > COARSE_PX
+        # Both keep centres in place; plain INTER_NEAREST would shift by half a pixel.
+        how = cv2.INTER_NEAREST_EXACT if coarse else cv2.INTER_LINEAR
+        laid = np.zeros(picture_size, np.float32)
+        laid[top:bottom, left:right] = cv2.resize(attribution, (columns, rows), interpolation=how)
+        return laid

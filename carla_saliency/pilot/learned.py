@@ -1,0 +1,178 @@
+"""The network steers; the expert steers where a picture can't say where to go; a person may."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+from carla_saliency.core import (
+    Car,
+    ChangeMethod,
+    Contract,
+    Control,
+    Decision,
+    Driver,
+    Explainer,
+    Explanation,
+    HandOver,
+    LaneView,
+    Manual,
+    Observation,
+    Request,
+)
+from carla_saliency.errors import BadInputError
+from carla_saliency.pilot.expert import OFF_ROAD, expert_steering, steering_for
+from carla_saliency.pilot.speed import SpeedControl
+
+TURN = "turn ahead: the expert steers"
+
+
+class LearnedPilot:
+    """Steers by a network, and explains every frame, whoever steers.
+
+    Args:
+        explainers: The saliency methods by name, in the order that a key walks through them.
+        car: The live one.
+        contract: Of the network; None if nobody knows what it learned on: then its output is sent
+            as it is, as steering.
+        speed: Works the pedals.
+        method: Name of the first method; the first of `explainers` if not given.
+        driver: Who begins.
+        clock: Seconds; for the milliseconds that are reported.
+
+    Raises:
+        BadInputError: If there is no such method.
+    """
+
+    def __init__(
+        self,
+        explainers: Mapping[str, Explainer],
+        car: Car,
+        contract: Contract | None,
+        speed: SpeedControl,
+        method: str | None = None,
+        driver: Driver = "network",
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._explainers = dict(explainers)
+        self._methods = list(explainers)
+        method = method or self._methods[0]
+        if method not in self._explainers:
+            raise BadInputError(f"--method must be one of {', '.join(explainers)}; got {method!r}")
+        self._method = method
+        self._car = car
+        self._contract = contract
+        self._speed = speed
+        self._driver: Driver = driver
+        self._driver_before: Driver = "network"
+        self._by_hand = Control()
+        self._clock = clock
+
+    @property
+    def method(self) -> str:
+        """Name of the saliency method in use."""
+        return self._method
+
+    @property
+    def driver(self) -> Driver:
+        """Who is meant to drive; in turning junctions the expert steers for the network."""
+        return self._driver
+
+    @property
+    def rescaling(self) -> float | None:
+        """What small steering is multiplied by for the live car; None if it is 1."""
+        if self._contract is None:
+            return None
+        learned, live = self._contract, self._car
+        factor = (learned.max_steer_deg / live.max_steer_deg) * (
+            live.wheelbase_m / learned.wheelbase_m
+        )
+        return None if math.isclose(factor, 1.0, abs_tol=5e-3) else factor
+
+    @property
+    def rescaling_text(self) -> str:
+        """One line that says how steering is rescaled, and why; "" if it is not."""
+        if self._contract is None or (factor := self.rescaling) is None:
+            return ""
+        learned, live = self._contract, self._car
+        return (
+            f"steering × {factor:.2f}: {live.blueprint} turns its wheels by "
+            f"{live.max_steer_deg:.0f}° and has {live.wheelbase_m:.2f} m "
+            f"between its axles; {learned.name} learned on "
+            f"{learned.max_steer_deg:.0f}° and {learned.wheelbase_m:.2f} m"
+        )
+
+    def handle(self, request: Request) -> bool:
+        """Do what a window asks, if it is the pilot's to do.
+
+        Returns:
+            Whether it was.
+        """
+        match request:
+            case HandOver():
+                self._hand_over()
+            case Manual(control):
+                if self._driver != "manual":
+                    self._driver_before = self._driver
+                self._driver, self._by_hand = "manual", control
+            case ChangeMethod(by):
+                at = self._methods.index(self._method) + by
+                self._method = self._methods[at % len(self._methods)]
+            case _:
+                return False
+        return True
+
+    def decide(self, observation: Observation) -> Decision:
+        """Return the control, the network's steering for this frame, and what moved it.
+
+        Raises:
+            ValueError: If the network gives NaN.
+        """
+        begin_s = self._clock()
+        explanation = self._explainers[self._method].explain(observation.frame)
+        network_ms = (self._clock() - begin_s) * 1000.0
+        lane, speed_mps = observation.lane, observation.speed_mps
+        expert = expert_steering(observation.pose, speed_mps, lane, self._car)
+        pedals = self._speed.pedals(speed_mps, lane, observation.frame.sim_s)
+        driver, notice = self._who(lane)
+        if driver == "manual":
+            control = self._by_hand
+        else:
+            steering = expert if driver == "expert" else self._live(explanation, speed_mps)
+            control = Control(steering or 0.0, pedals.throttle, pedals.brake)
+        return Decision(
+            control=control,
+            driver=driver,
+            explanation=explanation,
+            expert_steering=expert,
+            timing_ms={"network": network_ms},
+            notice=notice,
+        )
+
+    def _hand_over(self) -> None:
+        match self._driver:
+            case "manual":
+                self._driver = self._driver_before
+            case "network":
+                self._driver = "expert"
+            case "expert":
+                self._driver = "network"
+
+    def _who(self, lane: LaneView | None) -> tuple[Driver, str]:
+        if self._driver == "manual":
+            return "manual", ""
+        if lane is None:
+            return self._driver, OFF_ROAD
+        if self._driver == "network" and lane.expert_must_steer:
+            return "expert", TURN
+        return self._driver, ""
+
+    def _live(self, explanation: Explanation, speed_mps: float) -> float:
+        """Return the steering that leads the live car along the arc that the network meant."""
+        if self._contract is None:
+            return min(max(explanation.steering, -1.0), 1.0)
+        learned, live = self._contract, self._car
+        wheel_deg = min(max(explanation.steering * learned.max_steer_deg, -89.0), 89.0)
+        arc = math.tan(math.radians(wheel_deg)) / learned.wheelbase_m
+        return steering_for(math.degrees(math.atan(arc * live.wheelbase_m)), speed_mps, live)

@@ -1,0 +1,54 @@
+"""Opens an OpenGL context without a window, and compiles the shaders."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import moderngl
+
+from carla_saliency.errors import SimulatorError
+from carla_saliency.server.nouns import Tag
+
+SHADERS = files("carla_saliency.server.render").joinpath("shaders")
+VERSION = "#version 330\n"
+REMEDY = "install Mesa's EGL and software renderer: apt-get install libegl1 libgl1-mesa-dri"
+
+
+def open_context() -> moderngl.Context:
+    """Return an offscreen context: a GPU where there is one, Mesa's llvmpipe where not.
+
+    Raises:
+        SimulatorError: If EGL or a driver is missing, with the packages that bring them.
+    """
+    try:
+        return moderngl.create_standalone_context(backend="egl", require=330)
+    except (ImportError, OSError) as error:  # libEGL or libGL can't be loaded
+        raise SimulatorError(f"the renderer needs EGL, received {error}; {REMEDY}") from None
+    # moderngl and glcontext raise a bare Exception where EGL finds no display or driver
+    except Exception as error:  # noqa: BLE001
+        raise SimulatorError(f"the renderer needs OpenGL 3.3 over EGL, received {error}; {REMEDY}") from None
+
+
+def compile_program(context: moderngl.Context, name: str, *, night: bool) -> moderngl.Program:
+    """Return the program of two shader files.
+
+    Args:
+        context: To compile in.
+        name: The files' stem.
+        night: Compile with headlights and street lamps, which cost time by day.
+    """
+    tags = {"ROAD_LINES": Tag.ROAD_LINES, "VEGETATION": Tag.VEGETATION, "SKY": Tag.SKY}
+    head = VERSION + ("#define NIGHT\n" if night else "")
+    head += "".join(f"#define TAG_{tag} ({value}.0 / 255.0)\n" for tag, value in tags.items())
+    head += SHADERS.joinpath("air.glsl").read_text(encoding="utf-8")
+    vertex, fragment = (
+        head + SHADERS.joinpath(f"{name}.{stage}").read_text(encoding="utf-8")
+        for stage in ("vert", "frag")
+    )
+    program = context.program(vertex_shader=vertex, fragment_shader=fragment)
+    if "Frame" in program:
+        program["Frame"].binding = 0
+    for unit, sampler in enumerate(("surfaces", "shadows", "plants", "cloud", "worn")):
+        if sampler in program:
+            program[sampler].value = min(unit, 3)  # chips are cut from the clouds' noise
+    return program

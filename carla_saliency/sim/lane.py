@@ -1,0 +1,307 @@
+"""Where the car is on the road, and what the rules make of it: all that a session asks of the map.
+
+A lane is legal if it is a driving lane of the car's own direction, or any lane of a path through a
+junction that starts in the car's lane. So the car is not matched to the nearest lane of the map,
+which in a junction is often one that crosses, but only to lanes that it can have come to.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from carla_saliency.core import Car, LaneView, Pose
+from carla_saliency.sim.ahead import gap_ahead, is_free
+from carla_saliency.sim.facts import TickFacts, Verdict
+from carla_saliency.sim.lane_box import LaneKeeping
+from carla_saliency.sim.lane_map import TURN_DEG, Lane, LaneKey, LaneMap, wrap_deg
+from carla_saliency.sim.lane_places import LanePlace, spread_lane_poses
+from carla_saliency.sim.referee import COLLISION_AHEAD_M, LOST_M, Referee, Rescue, Situation
+from carla_saliency.sim.route import DRAW_M, Crossing, Route
+
+__all__ = ["LanePlace", "RoadSense", "spread_lane_poses"]
+
+BEFORE_TURN_M = 8.0
+AFTER_TURN_M = 2.0
+"""The expert steers from so far before a junction lane that turns to so far behind it."""
+
+_OFF_ROAD_M = 10.0  # further from every legal lane, nothing can be said about a lane
+_FOUND_M = 10.0
+_FOUND_AGAIN_M = 1.2  # a person who drove across the line is on the lane that they drive on
+_LOST_BY_HAND_M = 1.5
+_CHANGED_LANE_M = 0.2  # nearer than the path's lane by this: the car is in that lane
+_NEAR = 40  # lane points, half a metre each, that the car can't leave within a tick
+_PAST_JUNCTION_M = 8.0
+_SOMEBODY_AHEAD_M = 10.0
+_PUT_BACK_MPS = 15.0 / 3.6
+_PUT_BACK_WITHIN_M = 40
+_HEIGHT_M = (-0.1, 0.5)  # of the car's origin over the road
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """The car's centre on one lane."""
+
+    lane: Lane
+    index: int
+    station_m: float
+    lateral_m: float
+    distance_m: float
+
+
+class RoadSense:
+    """Follows one car over a map.
+
+    Args:
+        carla_map: A `carla.Map`; it answers without the server.
+        car: The ego vehicle's size.
+        seed: Draws the ways through junctions.
+        delta_s: Length of a tick.
+        junctions: Who steers through turning junctions.
+    """
+
+    def __init__(
+        self,
+        carla_map: Any,
+        car: Car,
+        seed: int,
+        delta_s: float,
+        junctions: Literal["expert", "network"] = "expert",
+    ) -> None:
+        self._map = LaneMap(carla_map)
+        self._car = car
+        self._rng = np.random.default_rng(seed)
+        self._for_expert = junctions == "expert"
+        self._referee = Referee(delta_s)
+        self._keeping = LaneKeeping(self._map, car)
+        self._legal: dict[LaneKey, list[tuple[Lane, bool]]] = {}
+        self._route: Route | None = None
+        self._at_m = 0.0
+        self._strayed_m = -math.inf  # nobody drew the way through a junction that begins before
+        self._last_legal: tuple[Lane, float] | None = None
+        self._height_m = 0.0
+
+    def place(self, pose: Pose) -> None:
+        """Forget what led here and find the lane anew: the car was teleported."""
+        self._referee.forget()
+        self._last_legal = None
+        self._find(pose, _FOUND_M)
+
+    def observe(self, facts: TickFacts) -> Verdict:
+        """Return where the car is, what happened in this tick, and where it must be put, if so."""
+        if self._route is None:
+            self._find(facts.pose, _FOUND_M)
+        best = self._match(facts.pose)
+        if facts.driver == "manual" and (best is None or best.distance_m > _LOST_BY_HAND_M):
+            # a person may turn round; what they drive on then is their own direction
+            found = self._find(facts.pose, _FOUND_AGAIN_M)
+            best = self._match(facts.pose) if found else best
+        lane = None
+        if best is not None and self._route is not None:
+            lane = self._view(facts, best, self._route)
+        ruling = self._referee.judge(facts, self._situation(facts, best, lane))
+        if ruling.rescue is Rescue.NONE:
+            return Verdict(lane, ruling.events)
+        least_m = COLLISION_AHEAD_M if ruling.rescue is Rescue.AHEAD else 0.0
+        speed_mps = min(max(facts.speed_mps, 0.0), _PUT_BACK_MPS)
+        return Verdict(lane, ruling.events, self._put_back(facts, least_m), speed_mps)
+
+    # -------------------------------------------------------------- matching
+
+    def _find(self, pose: Pose, reach_m: float) -> bool:
+        found = self._map.nearest(pose, reach_m)
+        if found is not None:
+            self._follow(*found)
+            self._keeping.forget()
+        return found is not None
+
+    def _follow(self, lane: Lane, on_lane_m: float) -> None:
+        """Begin a new route with this lane."""
+        self._set(Route(self._map, lane, self._draw), on_lane_m)
+
+    def _set(self, route: Route, at_m: float) -> None:
+        self._route, self._at_m, self._strayed_m = route, at_m, -math.inf
+        self._road = route.road_before(at_m)
+        lane, on_lane_m = route.lane_at(at_m)
+        is_there = self._road is lane
+        self._index = int(np.searchsorted(lane.station_m, on_lane_m)) if is_there else 10**9
+        route.advance(at_m)
+
+    def _draw(self, following: tuple[Lane, ...]) -> Lane:
+        return following[int(self._rng.integers(len(following)))]
+
+    def _match(self, pose: Pose) -> _Hit | None:
+        """Return the nearest legal lane, and move along the route, or to another one."""
+        if self._route is None:
+            return None
+        hits = self._hits(pose)
+        best = min(hits, key=lambda hit: hit.distance_m)
+        if best.distance_m > _OFF_ROAD_M:
+            return None
+        current = self._on_route(self._route, hits)
+        if current is None or _has_left(current[0], best):
+            self._follow(best.lane, best.station_m)
+            self._strayed_m = best.station_m if best.lane.in_junction else -math.inf
+            current = best, best.station_m
+        hit, self._at_m = current
+        if not hit.lane.in_junction:
+            self._road, self._index = hit.lane, hit.index
+        elif hit.lane is not self._road:
+            self._index = 10**9  # at its end
+        self._route.advance(self._at_m)
+        if best.distance_m <= LOST_M:
+            self._last_legal = best.lane, best.station_m
+            height_m = pose.z_m - best.lane.pose(best.station_m).z_m
+            self._height_m = min(max(height_m, _HEIGHT_M[0]), _HEIGHT_M[1])
+        return best
+
+    def _hits(self, pose: Pose) -> list[_Hit]:
+        point = np.array([[pose.x_m, pose.y_m]])
+        if self._road.key not in self._legal:
+            self._legal[self._road.key] = self._legal_from(self._road)
+        index = min(self._index, len(self._road.s_m) - 1)
+        nears_end = index + _NEAR >= len(self._road.s_m)
+        found = []
+        for lane, is_beside in self._legal[self._road.key]:
+            if not (is_beside or nears_end):
+                continue
+            low, high = 0, (None if lane.in_junction else 2 * _NEAR)
+            if is_beside:
+                middle = round(index * (len(lane.s_m) - 1) / (len(self._road.s_m) - 1))
+                low, high = middle - _NEAR, middle + _NEAR
+            if high is not None:
+                high = min(high, len(lane.s_m))
+            at = lane.locate(point, low, high)
+            found.append(
+                _Hit(
+                    lane,
+                    int(at.index[0]),
+                    float(at.station_m[0]),
+                    float(at.lateral_m[0]),
+                    float(at.distance_m[0]),
+                )
+            )
+        return found
+
+    def _legal_from(self, road: Lane) -> list[tuple[Lane, bool]]:
+        """Return the legal lanes of a car here, each with whether it is this one or beside it."""
+        beside = [] if road.in_junction else self._map.parallels(road)
+        ahead: dict[Lane, None] = {}
+
+        def go_on(lane: Lane, left_m: float) -> None:
+            for one in self._map.successors(lane):
+                if one in ahead:
+                    continue
+                ahead[one] = None
+                if one.in_junction:
+                    go_on(one, left_m)
+                    continue
+                ahead.update(dict.fromkeys(self._map.parallels(one)))
+                if one.length_m < left_m:
+                    go_on(one, left_m - one.length_m)
+
+        go_on(road, _PAST_JUNCTION_M)
+        return [(road, True), *((one, True) for one in beside), *((one, False) for one in ahead)]
+
+    def _on_route(self, route: Route, hits: list[_Hit]) -> tuple[_Hit, float] | None:
+        found = []
+        for hit in hits:
+            station = route.station(hit.lane, hit.station_m, self._at_m)
+            if station is not None:
+                found.append((hit, station))
+        return min(found, key=lambda pair: pair[0].distance_m, default=None)
+
+    # -------------------------------------------------------------- what is seen
+
+    def _view(self, facts: TickFacts, best: _Hit, route: Route) -> LaneView:
+        lane, pose = best.lane, facts.pose
+        path, curvature = route.ahead(self._at_m)
+        width_m = float(np.interp(best.station_m, lane.station_m, lane.width_m))
+        yaw_deg = float(np.interp(best.station_m, lane.station_m, lane.yaw_deg))
+        path_yaw_deg = route.yaw_deg(self._at_m + np.arange(float(len(path))))
+        gap_m, ahead_mps = gap_ahead(facts.others, path, path_yaw_deg, width_m, self._car)
+        turn = self._turn(route)
+        is_near = turn is not None and turn.begin_m - BEFORE_TURN_M <= self._at_m
+        return LaneView(
+            offset_m=math.copysign(best.distance_m, best.lateral_m),
+            heading_error_deg=wrap_deg(pose.yaw_deg - yaw_deg),
+            width_m=width_m,
+            in_junction=lane.in_junction,
+            path=path,
+            path_curvature=curvature,
+            expert_must_steer=is_near and self._for_expert,
+            turn_ahead=None if turn is None else ("left" if turn.turn_deg < 0 else "right"),
+            gap_m=gap_m,
+            ahead_speed_mps=ahead_mps,
+            stop_in_m=self._stop_in_m(route, facts),
+        )
+
+    def _turn(self, route: Route) -> Crossing | None:
+        """Return the turn that the car comes to, is in, or has just left."""
+        for crossing in route.crossings:
+            was_drawn = crossing.begin_m > self._strayed_m
+            is_turn = was_drawn and abs(crossing.turn_deg) > TURN_DEG
+            if is_turn and self._at_m <= crossing.end_m + AFTER_TURN_M:
+                return crossing if crossing.begin_m - self._at_m <= DRAW_M else None
+        return None
+
+    def _stop_in_m(self, route: Route, facts: TickFacts) -> float | None:
+        """Return how far the front bumper is from where a red light holds; None in a junction."""
+        for crossing in route.crossings:
+            if crossing.end_m < self._at_m:
+                continue
+            if crossing.begin_m < self._at_m or not (facts.red_light_ahead and facts.obey_lights):
+                return None
+            return max(0.0, crossing.begin_m - self._at_m - self._car.length_m / 2)
+        return None
+
+    # -------------------------------------------------------------- what the rules need
+
+    def _situation(self, facts: TickFacts, best: _Hit | None, lane: LaneView | None) -> Situation:
+        if best is None or lane is None:
+            return Situation(math.inf)
+        over_m, fully_inside = self._keeping.look(facts.pose, best.lane, best.station_m)
+        is_blocked = lane.gap_m is not None and lane.gap_m < _SOMEBODY_AHEAD_M
+        return Situation(
+            offset_m=lane.offset_m,
+            over_edge_m=over_m,
+            fully_inside=fully_inside,
+            may_stand=is_blocked or (facts.red_light_ahead and facts.obey_lights),
+            for_expert=lane.expert_must_steer,
+        )
+
+    def _put_back(self, facts: TickFacts, least_m: float) -> Pose | None:
+        """Return the nearest free place on the lane that the car last legally was in."""
+        lane_place = self._last_legal or self._map.nearest(facts.pose, math.inf)
+        if lane_place is None:
+            return None
+        route, at_m = self._route, None
+        if route is not None:
+            at_m = route.station(*lane_place, self._at_m)
+        if route is None or at_m is None:
+            route, at_m = Route(self._map, lane_place[0], self._draw), lane_place[1]
+        route.advance(at_m)
+        steps = np.arange(_PUT_BACK_WITHIN_M + 1.0)
+        steps = least_m + steps if least_m else np.stack([steps, -steps], axis=1).ravel()
+        stations = [s for s in at_m + steps if route.begin_m <= s <= route.end_m]
+        places = [(float(s), route.pose(float(s))) for s in stations or [route.end_m]]
+        free = (place for place in places if is_free(place[1], self._car, facts.others))
+        station_m, pose = next(free, places[0])
+        self._set(route, station_m)
+        self._keeping.forget()
+        self._last_legal = route.lane_at(station_m)
+        return replace(pose, z_m=pose.z_m + self._height_m)
+
+
+def _has_left(on_route: _Hit, best: _Hit) -> bool:
+    """Return whether the car is on another legal lane than its path.
+
+    Lanes that part in a junction lie over each other at first: there the car follows another way
+    only once it is off its own.
+    """
+    if on_route.lane.in_junction or best.lane.in_junction:
+        return on_route.distance_m > LOST_M and best.distance_m < on_route.distance_m
+    return best.distance_m < on_route.distance_m - _CHANGED_LANE_M

@@ -1,0 +1,168 @@
+"""The rules of how driving is measured: departures, collisions, interventions.
+
+No map here and no clock: what the road looks like around the car comes as a `Situation`, time is
+the simulation's. The words of the rules:
+
+A lane departure is a corner of the car's box beyond the edge of the lane that it last was fully in,
+outside junctions, counted again only after 1 s fully inside one lane. An intervention is: the
+centre more than 1 m from the centre line of the nearest legal lane, a collision, or standing (under
+1 m/s) for 10 s without a reason. Events in the first second after the car was put back don't count,
+one contact is one collision, and only what happens while the network steers is an intervention.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+from carla_saliency.core import Driver, Event, EventKind
+from carla_saliency.sim.facts import TickFacts
+
+LOST_M = 1.0
+"""An intervention if the centre is further than this from the nearest legal centre line."""
+
+COLLISION_AHEAD_M = 10.0
+"""After a collision the car is put back at least so far on."""
+
+_STANDING_MPS = 1.0
+_STANDING_S = 10.0
+_GRACE_S = 1.0
+_REARM_S = 1.0
+_SAME_CONTACT_S = 0.5  # a car that scrapes along a wall is not reported in each and every tick
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The car on the road, as far as the rules ask.
+
+    Attributes:
+        offset_m: From the centre line of the nearest legal lane, right positive; infinite if there
+            is no legal lane anywhere near.
+        over_edge_m: How far the car's box is beyond an edge of the lane that it last was fully in:
+            negative beyond the left edge, positive beyond the right one, 0 inside; None where
+            that is not asked (in a junction, or never fully in a lane since).
+        fully_inside: The whole box is inside one lane, outside junctions.
+        may_stand: A red light, or somebody ahead.
+        for_expert: The expert has to steer here; what it does is not counted.
+    """
+
+    offset_m: float
+    over_edge_m: float | None = None
+    fully_inside: bool = False
+    may_stand: bool = False
+    for_expert: bool = False
+
+
+class Rescue(Enum):
+    """How the car is to be put back."""
+
+    NONE = "not at all"
+    NEAREST = "at the nearest free place"
+    AHEAD = "at least 10 m on"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the rules say about one tick."""
+
+    events: tuple[Event, ...] = ()
+    rescue: Rescue = Rescue.NONE
+
+
+class Referee:
+    """Applies the rules, tick by tick.
+
+    Args:
+        delta_s: Length of a tick; times are compared with half of it to spare.
+    """
+
+    def __init__(self, delta_s: float) -> None:
+        self._spare_s = delta_s / 2
+        self._put_back_s = -math.inf
+        self._may_depart = True
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what led here: the car was teleported."""
+        self._driver: Driver | None = None
+        self._inside_since_s: float | None = None
+        self._standing_since_s: float | None = None
+        self._contact_s = -math.inf
+
+    def judge(self, facts: TickFacts, situation: Situation) -> Ruling:
+        """Return what happened in this tick."""
+        departed = self._departed(facts, situation)
+        collided = self._collided(facts)
+        stands = self._stands(facts, situation)
+        if facts.sim_s - self._put_back_s < _GRACE_S + self._spare_s:
+            return Ruling()  # the tick that ends with the second still lies in it
+
+        events = []
+        if departed:
+            events.append(_event(facts, EventKind.LANE_DEPARTURE, departed))
+        if collided:
+            events.append(_event(facts, EventKind.COLLISION, "contact"))
+        reason = _reason(situation.offset_m, collided, stands)
+        if not reason or facts.driver == "manual":  # a person may drive where they like
+            return Ruling(tuple(events))
+
+        if facts.driver == "network":
+            events.append(_event(facts, EventKind.INTERVENTION, reason))
+        self._put_back_s = facts.sim_s
+        self.forget()
+        if facts.collided:
+            self._contact_s = facts.sim_s  # still the same contact should it go on
+        return Ruling(tuple(events), Rescue.AHEAD if collided else Rescue.NEAREST)
+
+    def _departed(self, facts: TickFacts, situation: Situation) -> str:
+        if not situation.fully_inside:
+            self._inside_since_s = None
+        elif self._inside_since_s is None:
+            self._inside_since_s = facts.sim_s
+        if self._inside_since_s is not None:
+            rested = self._have_passed(facts.sim_s, self._inside_since_s, _REARM_S)
+            self._may_depart = self._may_depart or rested
+
+        over_m = situation.over_edge_m or 0.0
+        if over_m == 0.0 or not self._may_depart:
+            return ""
+        self._may_depart = False  # also where it isn't counted: it is the same departure later on
+        if situation.for_expert and facts.driver == "expert":
+            return ""
+        return f"{abs(over_m):.2f} m over the {'left' if over_m < 0 else 'right'} edge"
+
+    def _collided(self, facts: TickFacts) -> bool:
+        if not facts.collided:
+            return False
+        is_new = self._have_passed(facts.sim_s, self._contact_s, _SAME_CONTACT_S)
+        self._contact_s = facts.sim_s
+        return is_new
+
+    def _stands(self, facts: TickFacts, situation: Situation) -> bool:
+        stands = abs(facts.speed_mps) < _STANDING_MPS and not situation.may_stand
+        if not stands or facts.driver != self._driver:  # each driver answers for their own time
+            self._standing_since_s = None
+        self._driver = facts.driver
+        if not stands:
+            return False
+        if self._standing_since_s is None:
+            self._standing_since_s = facts.sim_s
+        return self._have_passed(facts.sim_s, self._standing_since_s, _STANDING_S)
+
+    def _have_passed(self, now_s: float, since_s: float, span_s: float) -> bool:
+        return now_s - since_s >= span_s - self._spare_s
+
+
+def _reason(offset_m: float, collided: bool, stands: bool) -> str:
+    if collided:
+        return "collision"
+    if math.isinf(offset_m):
+        return "no legal lane near"
+    if abs(offset_m) > LOST_M:
+        return f"{abs(offset_m):.1f} m {'left' if offset_m < 0 else 'right'} of the lane's centre"
+    return f"stood for {_STANDING_S:g} s without a reason" if stands else ""
+
+
+def _event(facts: TickFacts, kind: EventKind, text: str) -> Event:
+    return Event(kind, facts.frame_id, text)

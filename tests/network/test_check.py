@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from carla_saliency.core import Answer, Array, Inputs, Query
+from carla_saliency.errors import BadInputError
+from carla_saliency.network.check import check_gradient
+
+SHAPE = (12, 20, 3)
+
+
+class TwoLayers:
+    """A small network of relu and tanh in NumPy, whose gradient is passed through `spoil`."""
+
+    def __init__(self, spoil: Callable[[Array], Array] = lambda g: g, gain: float = 1.0) -> None:
+        rng = np.random.default_rng(7)
+        self.first = rng.normal(0, gain, (720, 30)) / 100
+        self.second = rng.normal(0, 1, 30) / 30
+        self.spoil = spoil
+
+    def steer(self, inputs: Inputs) -> Array:
+        hidden = inputs.image.reshape(-1, 720) @ self.first
+        return np.tanh(np.maximum(hidden, 0) @ self.second).astype(np.float32)
+
+    def run(self, query: Query, inputs: Inputs) -> Answer:
+        hidden = inputs.image.reshape(-1, 720) @ self.first
+        steering = np.tanh(np.maximum(hidden, 0) @ self.second)
+        back = (1 - steering**2)[:, None] * self.second * (hidden > 0)
+        gradient = (back @ self.first.T).reshape(-1, *SHAPE).astype(np.float32)
+        return Answer(steering.astype(np.float32), self.spoil(gradient)[:, None])
+
+
+def half_missing(gradient: Array) -> Array:
+    gradient[:, :, :10] = 0
+    return gradient
+
+
+def test_a_right_gradient_passes() -> None:
+    check_gradient(TwoLayers(), SHAPE, [(0.0, 255.0), (-1.0, 1.0)])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_right_gradient_passes_with_any_seed(seed: int) -> None:
+    check_gradient(TwoLayers(), SHAPE, [(0.0, 255.0)], seed=seed)
+
+
+def test_a_dead_network_passes() -> None:
+    check_gradient(TwoLayers(gain=0.0), SHAPE, [(0.0, 255.0)])
+
+
+def test_a_saturated_network_passes() -> None:
+    check_gradient(TwoLayers(gain=3.0), SHAPE, [(0.0, 255.0)])
+
+
+WRONG: dict[str, Callable[[Array], Array]] = {
+    "the other sign": lambda g: -g,
+    "twice as much": lambda g: 2 * g,
+    "a tenth more": lambda g: np.float32(1.1) * g,
+    "nothing": lambda g: 0 * g,
+    "half of it missing": half_missing,
+    "channels in another order": lambda g: g[..., ::-1],
+    "one pixel to the side": lambda g: np.roll(g, 1, axis=2),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_gradient_is_refused_in_one_line(what: str) -> None:
+    with pytest.raises(BadInputError, match="must agree with finite differences") as caught:
+        check_gradient(TwoLayers(WRONG[what]), SHAPE, [(0.0, 1.0)])
+    assert "\n" not in str(caught.value)
+
+
+def test_nan_is_refused() -> None:
+    with pytest.raises(BadInputError, match="NaN"):
+        check_gradient(TwoLayers(lambda g: np.float32(np.nan) * g), SHAPE)

@@ -1,0 +1,219 @@
+"""What each method must answer, on networks whose right answer is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from carla_saliency.core import Contract, Explainer, Frame, Inputs
+from carla_saliency.network.contract import DEFAULT_CONTRACT
+from carla_saliency.network.layers import Layer, LayerGraph
+from carla_saliency.network.preprocess import RGB_TO_YUV, ContractPreprocess
+from carla_saliency.network.runtime import OnnxNetwork
+from carla_saliency.saliency import METHODS
+
+GRID = (66, 200)
+
+
+def contract(**changes: object) -> Contract:
+    return dataclasses.replace(DEFAULT_CONTRACT, **changes)  # type: ignore[arg-type]
+
+
+def linear_network(weights: np.ndarray) -> OnnxNetwork:
+    """Return the network whose steering is the sum of weights times input, plus 0.25."""
+    layers = (
+        Layer("Flatten", "flatten", {}),
+        Layer(
+            "Dense",
+            "steering",
+            {"units": 1},
+            (weights.reshape(-1, 1).astype(np.float32), np.array([0.25], np.float32)),
+        ),
+    )
+    return OnnxNetwork(LayerGraph(weights.shape, layers))
+
+
+def curved_network() -> OnnxNetwork:
+    rng = np.random.default_rng(3)
+    layers = (
+        Layer("Rescaling", "r", {"scale": 1 / 127.5, "offset": -1.0}),
+        Layer(
+            "Conv2D",
+            "c",
+            {"filters": 4, "kernel_size": [5, 5], "strides": [2, 2], "activation": "elu"},
+            (rng.normal(0, 0.2, (5, 5, 3, 4)).astype(np.float32), np.zeros(4, np.float32)),
+        ),
+        Layer("Flatten", "f", {}),
+        Layer(
+            "Dense",
+            "d",
+            {"units": 1, "activation": "tanh"},
+            (
+                rng.normal(0, 0.01, (31 * 98 * 4, 1)).astype(np.float32),
+                np.zeros(1, np.float32),
+            ),
+        ),
+    )
+    return OnnxNetwork(LayerGraph((*GRID, 3), layers))
+
+
+def random_picture(height: int = 360, width: int = 640, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def explainer_of(method: str, network: OnnxNetwork, of: Contract = DEFAULT_CONTRACT) -> Explainer:
+    return METHODS[method](network, ContractPreprocess(of))
+
+
+@pytest.fixture(params=METHODS)
+def method(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_table_has_the_default_first() -> None:
+    assert list(METHODS) == ["contrast", "gradient"]
+    assert all(explainer.name == name for name, explainer in METHODS.items())
+
+
+def test_the_map_is_of_the_frame_and_on_the_networks_grid(method: str) -> None:
+    frame = Frame(17, 0.85, random_picture())
+    before = frame.image.copy()
+    explanation = explainer_of(method, curved_network()).explain(frame)
+    assert explanation.frame_id == 17
+    assert explanation.method == method
+    assert explanation.attribution.shape == GRID
+    assert np.array_equal(frame.image, before)
+
+
+def test_the_steering_is_that_of_the_network_asked_alone(method: str) -> None:
+    network, preprocess = curved_network(), ContractPreprocess(DEFAULT_CONTRACT)
+    explainer = METHODS[method](network, preprocess)
+    for seed in range(5):
+        picture = random_picture(seed=seed)
+        alone = network.steer(Inputs(preprocess.encode(preprocess.crop(picture))[None]))
+        assert explainer.explain(Frame(0, 0.0, picture)).steering == pytest.approx(
+            float(alone[0]), abs=1e-5
+        )
+
+
+COLOURS = {"rgb": np.eye(3), "bgr": np.eye(3)[::-1], "yuv": RGB_TO_YUV.astype(float)}
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (1 / 127.5, -1.0)])
+def test_a_linear_network_gives_exactly_its_weights(
+    method: str, colour: str, scale: float, offset: float
+) -> None:
+    weights = np.random.default_rng(1).normal(0, 1e-3, (*GRID, 3))
+    of = contract(colour=colour, scale=scale, offset=offset)
+    picture = random_picture() // 4 + 100  # muted, so that no U or V is cut at its end
+    explanation = explainer_of(method, linear_network(weights), of).explain(Frame(0, 0.0, picture))
+
+    rgb = ContractPreprocess(of).crop(picture).astype(np.float32)
+    per_level = scale * (weights @ COLOURS[colour])  # of R, G, B
+    if method == "gradient":
+        expected = per_level.sum(axis=2)
+    else:
+        expected = (per_level * (rgb - cv2.GaussianBlur(rgb, (0, 0), 6))).sum(axis=2)
+    largest = np.abs(expected).max()
+    assert np.abs(explanation.attribution - expected).max() < 1e-5 * largest
+
+
+def test_positive_means_right_and_brighter() -> None:
+    weights = np.zeros((*GRID, 3))
+    weights[30, 100] = 0.001  # brighter here steers to the right
+    picture = np.full((360, 640, 3), 50, np.uint8)
+    picture[140 + 95 : 140 + 108, 314:328] = 200  # and it is brighter than what is around
+    frame = Frame(0, 0.0, picture)
+    gradient = explainer_of("gradient", linear_network(weights)).explain(frame).attribution
+    contrast = explainer_of("contrast", linear_network(weights)).explain(frame).attribution
+    assert gradient[30, 100] == pytest.approx(0.003)
+    assert 0.003 * 75 < contrast[30, 100] < 0.003 * 150
+    darker = explainer_of("contrast", linear_network(-weights)).explain(frame).attribution
+    assert darker[30, 100] == pytest.approx(-contrast[30, 100])
+
+
+def test_a_plain_picture_has_no_contrast_to_push() -> None:
+    weights = np.random.default_rng(2).normal(0, 1, (*GRID, 3))
+    plain = Frame(0, 0.0, np.full((360, 640, 3), 93, np.uint8))
+    attribution = explainer_of("contrast", linear_network(weights)).explain(plain).attribution
+    assert np.abs(attribution).max() < 1e-3
+
+
+@pytest.mark.parametrize("rows", [33, 66, 132])
+def test_the_blur_of_contrast_grows_with_the_grid(rows: int) -> None:
+    weights = np.zeros((rows, 200, 3))
+    weights[rows // 2, 100] = 1
+    of = contract(input_height_px=rows)
+    picture = random_picture()
+    rgb = ContractPreprocess(of).crop(picture).astype(np.float32)
+    blurred = cv2.GaussianBlur(rgb, (0, 0), 6 * rows / 66)
+    got = explainer_of("contrast", linear_network(weights), of).explain(Frame(0, 0.0, picture))
+    expected = (rgb - blurred)[rows // 2, 100].sum()
+    assert got.attribution[rows // 2, 100] == pytest.approx(expected, rel=1e-4)
+
+
+CROPS = [(140, 360, 0, 640), (0, 360, 0, 640), (100, 300, 60, 500), (200, 233, 300, 400)]
+
+
+@pytest.mark.parametrize("crop", CROPS)
+@pytest.mark.parametrize("size", [(360, 640), (180, 320), (540, 960), (720, 1280)])
+def test_a_planted_block_is_found_at_its_place_in_the_camera_picture(
+    method: str, crop: tuple[int, int, int, int], size: tuple[int, int]
+) -> None:
+    rows, columns = slice(20, 28), slice(150, 166)  # all that the network looks at
+    weights = np.zeros((*GRID, 3))
+    weights[rows, columns] = np.random.default_rng(4).uniform(0.5, 1, (8, 16, 3))
+    preprocess = ContractPreprocess(contract(crop=crop))
+    explainer = METHODS[method](linear_network(weights), preprocess)
+    explanation = explainer.explain(Frame(0, 0.0, random_picture(*size)))
+    laid = np.abs(preprocess.map_to_picture(explanation.attribution, size))
+
+    height, width = size
+    top, bottom, left, right = (v * s / o for v, s, o in zip(
+        crop, (height, height, width, width), (360, 360, 640, 640), strict=True
+    ))  # fmt: skip
+    cell_height, cell_width = (bottom - top) / GRID[0], (right - left) / GRID[1]
+    place = (
+        slice(int(top + (20 - 1) * cell_height), int(np.ceil(top + (28 + 1) * cell_height))),
+        slice(int(left + (150 - 1) * cell_width), int(np.ceil(left + (166 + 1) * cell_width))),
+    )
+    assert laid.sum() > 0
+    assert laid[place].sum() > 0.99 * laid.sum()
+    # and its centre of mass is that of the block, to a pixel or a cell
+    ys, xs = np.indices(size)
+    if method == "gradient":
+        centre_y, centre_x = (float((laid * i).sum() / laid.sum()) + 0.5 for i in (ys, xs))
+        assert centre_y == pytest.approx(top + 24 * cell_height, abs=max(1, cell_height / 2))
+        assert centre_x == pytest.approx(left + 158 * cell_width, abs=max(1, cell_width / 2))
+
+
+@pytest.mark.parametrize("crop", CROPS)
+def test_a_pixel_block_painted_into_the_camera_picture_is_where_the_map_changes(
+    crop: tuple[int, int, int, int],
+) -> None:
+    # the other way round: paint the camera picture, and see where `contrast` moves
+    of = contract(crop=crop)
+    preprocess = ContractPreprocess(of)
+    explainer = METHODS["contrast"](linear_network(np.ones((*GRID, 3))), preprocess)
+    picture = np.full((360, 640, 3), 90, np.uint8)
+    y, x = (crop[0] + crop[1]) // 2, (crop[2] + crop[3]) // 2
+    picture[y - 4 : y + 4, x - 6 : x + 6] = 250
+    laid = preprocess.map_to_picture(
+        explainer.explain(Frame(0, 0.0, picture)).attribution, (360, 640)
+    )
+    peak_y, peak_x = np.unravel_index(laid.argmax(), laid.shape)
+    assert abs(peak_y - y) <= 6
+    assert abs(peak_x - x) <= 8
+
+
+def test_the_words_of_a_method_are_short(method: str) -> None:
+    explainer = METHODS[method]
+    assert explainer.signed
+    assert explainer.title
+    assert explainer.unit.startswith("deg / ")
+    assert "left" in explainer.left
+    assert "right" in explainer.right
