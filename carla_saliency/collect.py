@@ -7,6 +7,7 @@ picture.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -42,6 +43,15 @@ PATIENCE = 500  # frames in a row that may be of no use
 ExpertSteering = Callable[[Pose, float, LaneView, Car], float | None]
 SpeedAt = Callable[[float], float]
 SetWeather = Callable[[np.random.Generator | None], str]
+
+
+def curve_speed(set_speed_mps: float, sideways_mps2: float = 2.5) -> SpeedAt:
+    """Return the speed for a curvature: the set one, or what keeps the sideways acceleration."""
+
+    def speed_at(curvature: float) -> float:
+        return min(set_speed_mps, math.sqrt(sideways_mps2 / max(abs(curvature), 1e-6)))
+
+    return speed_at
 
 
 class PlacingSession(Session, Protocol):

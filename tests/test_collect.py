@@ -13,6 +13,7 @@ from carla_saliency.collect import (
     Teacher,
     collect_driving,
     collect_poses,
+    curve_speed,
     is_ambiguous,
 )
 from carla_saliency.core import (
@@ -103,7 +104,7 @@ def a_teacher(weather: Weathers | None = None, **changes) -> Teacher:
     values = {
         "car": CAR,
         "expert": lambda pose, speed_mps, lane, car: -pose.y_m / 10,
-        "speed_at": lambda curvature: min(8.0, math.sqrt(2.5 / max(abs(curvature), 1e-6))),
+        "speed_at": curve_speed(8.0),
         "set_weather": weather or Weathers(),
     }
     return Teacher(**(values | changes))

@@ -26,6 +26,7 @@ from carla_saliency.data.labels import (
     label_to_json,
     read_header,
     same_camera,
+    same_car,
     write_header,
 )
 from carla_saliency.errors import BadInputError
@@ -162,8 +163,7 @@ class DatasetWriter:
     def _continue(self, contract: Contract, car: Car) -> None:
         found = Dataset(self._folder)
         difference = same_camera(found.header.contract, contract)
-        if not difference and found.header.car != car:
-            difference = f"car {found.header.car.blueprint} and {car.blueprint}, or their physics"
+        difference = difference or same_car(found.header.car, car)
         if difference:
             raise BadInputError(
                 f"{self._folder} has other frames ({difference}): give a new folder"

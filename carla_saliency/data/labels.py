@@ -105,6 +105,20 @@ def same_camera(a: Contract, b: Contract) -> str:
     return ""
 
 
+def same_car(a: Car, b: Car) -> str:
+    """Return in what two cars steer differently, or "" if frames of both can be mixed.
+
+    Axles are read from wheel positions in the world, so they differ by some micrometres each time.
+    """
+    if a.blueprint != b.blueprint:
+        return f"blueprint {a.blueprint} and {b.blueprint}"
+    for name, limit in (("max_steer_deg", 0.1), ("wheelbase_m", 0.01), ("rear_axle_m", 0.05)):
+        one, other = getattr(a, name), getattr(b, name)
+        if abs(one - other) > limit:
+            return f"{name} {one:g} and {other:g}"
+    return ""
+
+
 def write_header(path: Path, header: Header) -> None:
     """Write `dataset.json` in one move."""
     values = {"format": FORMAT, **dataclasses.asdict(header)}

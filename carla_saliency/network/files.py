@@ -97,7 +97,7 @@ def _load_keras(path: Path) -> LayerGraph:
             return _to_graph(
                 path, config, lambda name, place: _keras3_weights(groups, stored.get(name, place))
             )
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # h5py raises both for broken files
         raise _damaged(path, error) from None
 
 
@@ -162,7 +162,7 @@ def _load_h5(path: Path) -> LayerGraph:
             if not isinstance(groups, h5py.Group):
                 raise BadInputError(f"{path} has no group `model_weights`: save the model again")
             return _to_graph(path, config, lambda name, _: _h5_weights(groups, name))
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # h5py raises both for broken files
         raise _damaged(path, error) from None
 
 
@@ -228,7 +228,9 @@ def _array(dataset: Any) -> Array:
 
 
 def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value).encode("utf-8", "replace").decode()  # h5py lets broken UTF-8 through
 
 
 def _damaged(path: Path, error: Exception) -> BadInputError:

@@ -6,7 +6,8 @@ GradientTape. All agree with TensorFlow to 1e-5 of the largest value; the tests 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def to_onnx(graph: LayerGraph, with_gradient: bool) -> bytes:
     value = b.from_keras_layout("image", graph.input_shape)
     way_back: list[Backward] = []
     for layer in fold(graph.layers):
-        value, backward = KINDS[layer.kind](layer, b, value)
+        with readable(layer):
+            value, backward = KINDS[layer.kind](layer, b, value)
         way_back.append(backward)
     if value.shape != (1,):
         raise BadInputError(
@@ -60,6 +62,26 @@ def to_onnx(graph: LayerGraph, with_gradient: bool) -> bytes:
     return bytes(b.model({"image": image}, outputs).SerializeToString())
 
 
+@contextmanager
+def readable(layer: Layer) -> Iterator[None]:
+    """Turn what malformed settings raise into one line; a file may hold anything.
+
+    Args:
+        layer: Whose settings are being read.
+
+    Raises:
+        BadInputError: If that fails.
+    """
+    try:
+        with np.errstate(all="ignore"):  # what is not finite is refused when the network is asked
+            yield
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, MemoryError) as e:
+        raise BadInputError(
+            f"layer {layer.name} ({layer.kind}): its settings or weights can't be read: "
+            f"{type(e).__name__} {str(e)[:80]!r}"
+        ) from None
+
+
 def fold(layers: Iterable[Layer]) -> list[Layer]:
     """Drop what acts in training only, and merge BatchNormalization into the layer before it.
 
@@ -74,10 +96,11 @@ def fold(layers: Iterable[Layer]) -> list[Layer]:
         if layer.kind in VANISHING:
             continue
         before = folded[-1] if folded else None
-        if layer.kind == "BatchNormalization" and before is not None and can_take(before, layer):
-            folded[-1] = merged(before, layer)
-        else:
-            folded.append(layer)
+        with readable(layer):
+            if layer.kind == "BatchNormalization" and before and can_take(before, layer):
+                folded[-1] = merged(before, layer)
+            else:
+                folded.append(layer)
     return folded
 
 

@@ -145,13 +145,15 @@ def layer_normalization(layer: Layer, b: GraphBuilder, x: Value) -> tuple[Value,
 
     sizes = tuple(x.shape[a - 1] for a in keras_axes)
     broadcast = tuple(s if a in keras_axes else 1 for a, s in enumerate(x.shape, start=1))
-    weights = iter(range(2))
-    gamma = layer.weight(next(weights), sizes) if config.get("scale", True) else np.ones(sizes)
-    beta = layer.weight(next(weights), sizes) if config.get("center", True) else np.zeros(sizes)
-    if not config.get("scale", True) and not config.get("center", True):
+    names = [key for key in ("scale", "center") if config.get(key, True)]
+    values = {name: layer.weight(i, sizes).reshape(broadcast) for i, name in enumerate(names)}
+    if not names:
         return Value(normal, x.shape), through_normal
     y, through_affine = affine(
-        b, Value(normal, x.shape), gamma.reshape(broadcast), beta.reshape(broadcast)
+        b,
+        Value(normal, x.shape),
+        values.get("scale", np.ones(broadcast)),
+        values.get("center", np.zeros(broadcast)),
     )
     return y, lambda g: through_normal(through_affine(g))
 

@@ -73,7 +73,7 @@ class ContractPreprocess:
             picture: RGB, uint8, any size of the contract's proportions.
         """
         top, bottom, left, right = self.grid_rect(picture.shape[:2])
-        part = picture[top:bottom, left:right]
+        part = np.ascontiguousarray(picture[top:bottom, left:right])  # OpenCV takes no [..., ::-1]
         return cv2.resize(part, self._size, interpolation=self._interpolation).astype(
             np.uint8, copy=False
         )

@@ -163,7 +163,9 @@ class Video:
         frame = None
         if picture is not None:
             rgb = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            frame = rgb.reformat(
+                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
+            )
             frame.pts, frame.time_base = number, 1 / self._rate
         for packet in self._stream.encode(frame):
             self._container.mux(packet)

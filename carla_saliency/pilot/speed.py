@@ -9,7 +9,7 @@ import numpy as np
 
 from carla_saliency.core import LaneView
 
-_SIDEWAYS_MPS2 = 2.5  # comfortable in a curve
+SIDEWAYS_MPS2 = 2.5  # comfortable in a curve
 _BRAKING_MPS2 = 2.0  # planned with; the pedal goes further where that was not enough
 _HARDEST_MPS2 = 8.0
 _QUICKEST_MPS2 = 3.0
@@ -119,7 +119,7 @@ def _curve_limit(lane: LaneView) -> float:
     """Return the speed from which every curve of the path ahead can still be met slowly enough."""
     curvature = np.maximum(np.abs(lane.path_curvature), 1e-6)
     away_m = np.arange(len(curvature), dtype=np.float64)
-    return float(np.sqrt(_SIDEWAYS_MPS2 / curvature + 2.0 * _BRAKING_MPS2 * away_m).min())
+    return float(np.sqrt(SIDEWAYS_MPS2 / curvature + 2.0 * _BRAKING_MPS2 * away_m).min())
 
 
 def _limit(then_mps: float, away_m: float) -> float:

@@ -22,7 +22,7 @@ class Contrast(Gradient):
     """Explains a frame by the gradient of the steering times the picture's local contrast."""
 
     name = "contrast"
-    title = "gradient × contrast"
+    title = "gradient × (frame − blur)"
     unit = "deg / pixel"
     left = "pushes left"
     right = "pushes right"

@@ -101,15 +101,16 @@ def read_car(vehicle: Any) -> Car:
             f"{vehicle.type_id} must have two axles, one of them steered; the server says "
             f"wheelbase {wheelbase_m:.2f} m, steering {lock_deg:.1f} deg. Take another --filter."
         )
-    curve = tuple(sorted((float(p.x), float(p.y)) for p in physics.steering_curve))
+    # The wire has 32 bit floats at the car's place in the world: the same car must read the same.
+    points = sorted((round(p.x, 3), round(p.y, 4)) for p in physics.steering_curve)
     return Car(
         blueprint=vehicle.type_id,
-        max_steer_deg=lock_deg,
-        wheelbase_m=wheelbase_m,
-        rear_axle_m=rear_m,
-        steering_curve=curve or ((0.0, 1.0),),
-        length_m=2.0 * extent.x,
-        width_m=2.0 * extent.y,
+        max_steer_deg=round(lock_deg, 3),
+        wheelbase_m=round(wheelbase_m, 2),
+        rear_axle_m=round(rear_m, 2),
+        steering_curve=tuple(points) or ((0.0, 1.0),),
+        length_m=round(2.0 * extent.x, 3),
+        width_m=round(2.0 * extent.y, 3),
     )
 
 

@@ -34,6 +34,7 @@ _FOUND_AGAIN_M = 1.2  # a person who drove across the line is on the lane that t
 _LOST_BY_HAND_M = 1.5
 _CHANGED_LANE_M = 0.2  # nearer than the path's lane by this: the car is in that lane
 _NEAR = 40  # lane points, half a metre each, that the car can't leave within a tick
+_AT_END = 1 << 30  # as an index
 _PAST_JUNCTION_M = 8.0
 _SOMEBODY_AHEAD_M = 10.0
 _PUT_BACK_MPS = 15.0 / 3.6
@@ -127,7 +128,7 @@ class RoadSense:
         self._road = route.road_before(at_m)
         lane, on_lane_m = route.lane_at(at_m)
         is_there = self._road is lane
-        self._index = int(np.searchsorted(lane.station_m, on_lane_m)) if is_there else 10**9
+        self._index = int(np.searchsorted(lane.station_m, on_lane_m)) if is_there else _AT_END
         route.advance(at_m)
 
     def _draw(self, following: tuple[Lane, ...]) -> Lane:
@@ -147,10 +148,10 @@ class RoadSense:
             self._strayed_m = best.station_m if best.lane.in_junction else -math.inf
             current = best, best.station_m
         hit, self._at_m = current
-        if not hit.lane.in_junction:
+        if not hit.lane.in_junction or hit.lane is self._road:
             self._road, self._index = hit.lane, hit.index
-        elif hit.lane is not self._road:
-            self._index = 10**9  # at its end
+        else:
+            self._index = _AT_END
         self._route.advance(self._at_m)
         if best.distance_m <= LOST_M:
             self._last_legal = best.lane, best.station_m

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 from carla_saliency.core import Car, Contract, Decision, Observation, Pose
 from carla_saliency.errors import SimulatorError
 from carla_saliency.sim.calls import CallThread, Waiting, held_signals
+from carla_saliency.sim.lane_places import LanePlace
 from carla_saliency.sim.settings import SessionInfo, SessionSettings
 from carla_saliency.sim.simulation import Simulation
 
@@ -52,6 +53,7 @@ class CarlaSession:
         self._calls: CallThread | None = None
         self._seen: Observation | None = None
         self._placed: tuple[Pose, float] | None = None
+        self._weather: Mapping[str, float] | None = None
 
     def __enter__(self) -> Self:
         if self._calls is not None:
@@ -92,7 +94,8 @@ class CarlaSession:
         if self._calls is None:
             raise _not_open()
         placed, self._placed = self._placed, None
-        self._calls.post(lambda: self._simulation.tick(decision, placed))
+        weather, self._weather = self._weather, None
+        self._calls.post(lambda: self._simulation.tick(decision, placed, weather))
 
     def receive(self) -> Observation:
         """Return what is seen after that tick.
@@ -114,6 +117,29 @@ class CarlaSession:
             speed_mps: Along its heading.
         """
         self._placed = pose, speed_mps
+
+    def change_weather(self, values: Mapping[str, float]) -> None:
+        """Change the weather before the next tick; leaving puts the one that was found back.
+
+        Args:
+            values: What differs from CARLA's preset ClearNoon, by CARLA's names.
+        """
+        self._weather = values
+
+    def places(self, spacing_m: float) -> list[LanePlace]:
+        """Return places on every driving lane of the map; not between `send` and `receive`.
+
+        Args:
+            spacing_m: Along each lane.
+
+        Raises:
+            SimulatorError: If the session is not open.
+        """
+        if self._calls is None:
+            raise _not_open()
+        self._calls.post(lambda: self._simulation.places(spacing_m))
+        places: list[LanePlace] = self._calls.wait(self._wake)
+        return places
 
     @property
     def lines_crossed(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import carla
@@ -14,6 +15,7 @@ from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.sim.connect import connect, probe, server_calls
 from carla_saliency.sim.ego import choose_blueprint, read_car, spawn
 from carla_saliency.sim.lane import RoadSense
+from carla_saliency.sim.lane_places import LanePlace, spread_lane_poses
 from carla_saliency.sim.sensors import SensorRig
 from carla_saliency.sim.settings import SessionInfo, SessionSettings
 from carla_saliency.sim.ticker import Ticker
@@ -24,6 +26,7 @@ from carla_saliency.sim.world import (
     last_part,
     opendrive_of,
     weather_named,
+    weather_of,
 )
 
 logger = logging.getLogger(__name__)
@@ -124,18 +127,36 @@ class Simulation:
             found.change_weather(self._world, weather)
         return server_version, blueprint
 
-    def tick(self, decision: Decision, placed: tuple[Pose, float] | None) -> Observation:
+    def places(self, spacing_m: float) -> list[LanePlace]:
+        """Return places on every driving lane of the map, this far apart.
+
+        Raises:
+            SimulatorError: If the session is not open.
+        """
+        if self._world is None:
+            raise SimulatorError("The session is not open: use it in a `with` block.")
+        return spread_lane_poses(self._world.get_map(), spacing_m)
+
+    def tick(
+        self,
+        decision: Decision,
+        placed: tuple[Pose, float] | None,
+        weather: Mapping[str, float] | None,
+    ) -> Observation:
         """Apply a decision, let one tick pass, and return what is seen then.
 
         Args:
             decision: Its control and driver count.
             placed: Where to put the car first, and its speed in m/s.
+            weather: What differs from ClearNoon from now on; None changes nothing.
 
         Raises:
             SimulatorError: If the server fails, or the car is gone.
         """
         if self._ticker is None or self._road is None:
             raise SimulatorError("The session is not open: use it in a `with` block.")
+        if weather is not None and self._found is not None:
+            self._found.change_weather(self._world, weather_of(weather))
         return self._ticker.tick(decision.control, decision.driver, placed, self._road)
 
     def close(self) -> None:

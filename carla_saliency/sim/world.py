@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,23 @@ def weather_named(name: str) -> carla.WeatherParameters:
     return weather
 
 
+def weather_of(values: Mapping[str, float]) -> carla.WeatherParameters:
+    """Return ClearNoon with some of its parameters changed, by CARLA's names.
+
+    Raises:
+        ValueError: If there's no such parameter.
+    """
+    weather = carla.WeatherParameters()  # the presets are shared objects: never change one
+    for name in dir(preset := weather_named("ClearNoon")):
+        if isinstance(value := getattr(preset, name), float):
+            setattr(weather, name, value)
+    for name, value in values.items():
+        if not hasattr(weather, name):
+            raise ValueError(f"there is no weather parameter {name!r}")
+        setattr(weather, name, value)
+    return weather
+
+
 class FoundWorld:
     """What a world was like on arrival.
 
@@ -172,9 +189,10 @@ class FoundWorld:
             world.apply_settings(settings)
 
     def change_weather(self, world: Any, weather: carla.WeatherParameters) -> None:
-        """Set a weather, and remember the one that was there."""
+        """Set a weather, and remember the one that was found."""
         with server_calls("changing the weather"):
-            self._weather = world.get_weather()
+            if self._weather is None:
+                self._weather = world.get_weather()
             world.set_weather(weather)
 
     def put_back(self, world: Any) -> str:

@@ -19,7 +19,7 @@ from carla_saliency.core import Array, Contract
 from carla_saliency.data.augment import Augmentation
 from carla_saliency.data.dataset import Dataset
 from carla_saliency.data.grids import Grids, split_places
-from carla_saliency.data.labels import Label, same_camera
+from carla_saliency.data.labels import Label, same_camera, same_car
 from carla_saliency.errors import BadInputError
 from carla_saliency.network.contract import contract_path, load_contract, save_contract
 from carla_saliency.network.dave2 import build
@@ -196,8 +196,7 @@ def _open(dataset_dirs: Sequence[str | Path]) -> list[Dataset]:
     first = datasets[0].header
     for dataset in datasets[1:]:
         difference = same_camera(first.contract, dataset.header.contract)
-        if not difference and dataset.header.car != first.car:
-            difference = f"car {first.car.blueprint} and {dataset.header.car.blueprint}"
+        difference = difference or same_car(first.car, dataset.header.car)
         if difference:
             raise BadInputError(
                 f"{dataset.folder} and {datasets[0].folder} can't be mixed: {difference}"
@@ -233,16 +232,18 @@ def _contract_of(
     return dataclasses.replace(
         contract,
         speed_kmh=(round(min(speeds), 1), round(max(speeds), 1)),
-        max_steer_deg=car.max_steer_deg,
-        wheelbase_m=car.wheelbase_m,
+        max_steer_deg=round(car.max_steer_deg, 3),
+        wheelbase_m=round(car.wheelbase_m, 3),
         blueprint=car.blueprint,
     )
 
 
 def _save(model: Any, out: Path) -> None:
     part = out.with_name(f"{out.stem}.part.keras")  # Keras looks at the ending
+    bare = keras.models.clone_model(model)  # Adam's state is two thirds of the file
+    bare.set_weights(model.get_weights())
     try:
-        model.save(part)
+        bare.save(part)
         os.replace(part, out)
     except OSError as error:
         raise BadInputError(f"{out} can't be written: {error}") from None

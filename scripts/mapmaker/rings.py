@@ -11,7 +11,7 @@ EDGE, THIN = Mark("solid", "white", 0.15), Mark("solid", "white", 0.1)
 
 
 def curvy() -> MapBuilder:
-    """Return a country road with curves of 25 to 250 m, both ways; edge lines on most of it."""
+    """Return a country road with curves of 25 to 190 m, both ways; edge lines on most of it."""
     styles = [
         country(Mark("broken", "white", 0.12), 3.5, EDGE, 0.75),
         country(Mark("solid", "yellow", 0.15), 3.25, WHITE),
@@ -25,12 +25,12 @@ def curvy() -> MapBuilder:
         country(Mark("broken", "white", 0.1), 3.1, WHITE),
     ]
     builder = MapBuilder("curvy")
-    builder.ring(winding(4, 28, 340, 42, (25, 250)), styles)
+    builder.ring(winding(7, 28, 340, 42, (25, 250)), styles)
     return builder
 
 
 def country_road() -> MapBuilder:
-    """Return a narrow road with bends of 15 to 40 m; few edge lines, and none at all in places."""
+    """Return a narrow road with bends of 15 to 60 m; few edge lines, and none at all in places."""
     none = Mark("none")
     styles = [
         country(Mark("solid", "yellow", 0.15), 3.3),

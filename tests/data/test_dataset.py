@@ -120,8 +120,14 @@ def test_another_camera_or_car_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "d", 1)
     with pytest.raises(BadInputError, match=r"fov_deg 100\.0 and 90\.0"):
         DatasetWriter(tmp_path / "d", replace(CONTRACT, fov_deg=90.0), CAR)
-    with pytest.raises(BadInputError, match="car vehicle"):
+    with pytest.raises(BadInputError, match="max_steer_deg 70 and 45"):
         DatasetWriter(tmp_path / "d", CONTRACT, replace(CAR, max_steer_deg=45.0))
+
+
+def test_a_car_that_was_measured_again_is_the_same_car(tmp_path: Path) -> None:
+    write(tmp_path / "d", 1)
+    with DatasetWriter(tmp_path / "d", CONTRACT, replace(CAR, wheelbase_m=2.869996)) as writer:
+        assert len(writer.labels) == 1
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:

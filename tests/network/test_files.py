@@ -17,6 +17,7 @@ import pytest
 from carla_saliency.core import Inputs, Query
 from carla_saliency.errors import BadInputError
 from carla_saliency.network import files
+from carla_saliency.network.contract import DEFAULT_CONTRACT, contract_path, save_contract
 from carla_saliency.network.runtime import OnnxNetwork, load_network
 
 INPUT = {"class_name": "InputLayer", "config": {"name": "image", "batch_shape": [None, 2, 3, 3]}}
@@ -183,10 +184,18 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
         OnnxNetwork(graph)
 
 
+def test_a_contract_of_another_network_beside_the_model_is_refused(tmp_path: Path) -> None:
+    path = write_keras(tmp_path / "tiny.keras", TINY)
+    save_contract(contract_path(path), DEFAULT_CONTRACT)
+    with pytest.raises(BadInputError, match="don't belong together"):
+        load_network(path)
+
+
 def test_no_tensorflow_is_imported_to_run_a_network(tmp_path: Path) -> None:
     path = write_keras(tmp_path / "tiny.keras", TINY)
     code = (
-        "import sys; from carla_saliency.network.runtime import load_network; "
+        "import sys; from carla_saliency.network.contract import DEFAULT_CONTRACT, contract_path, save_contract
+from carla_saliency.network.runtime import load_network; "
         "import carla_saliency.saliency, carla_saliency.network.preprocess; "
         f"load_network({str(path)!r}); "
         "print(*({'tensorflow', 'keras', 'carla', 'pygame'} & set(sys.modules)))"

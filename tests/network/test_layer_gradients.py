@@ -228,6 +228,9 @@ def test_a_batch_normalization_behind_an_activation_stays() -> None:
         (plain("BatchNormalization", axis=1), "axis -1"),
         (plain("LayerNormalization", rms_scaling=True), "rms_scaling"),
         (plain("Rescaling", scale="much"), "number"),
+        (plain("Conv2D", kernel_size=3), "can't be read: KeyError"),
+        (plain("Conv2D", kernel_size=3, filters="many"), "can't be read: ValueError"),
+        (plain("LayerNormalization", axis={}), "can't be read"),
     ],
 )
 def test_a_setting_that_is_not_known_is_one_line(layer: Layer, message: str) -> None:

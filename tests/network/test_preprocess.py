@@ -30,6 +30,13 @@ def test_a_picture_is_cropped_and_made_smaller_as_opencv_does_it() -> None:
         assert np.array_equal(got, cv2.resize(picture[140:360], (200, 66), interpolation=how))
 
 
+def test_a_picture_that_is_a_view_of_another_is_taken() -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (360, 640, 3), np.uint8)
+    preprocess = ContractPreprocess(variant(crop=(140, 350, 10, 600)))
+    got = preprocess.crop(bgr[..., ::-1])
+    assert np.array_equal(got, preprocess.crop(bgr[..., ::-1].copy()))
+
+
 def test_a_picture_of_another_size_is_cropped_in_proportion() -> None:
     preprocess = ContractPreprocess(variant(crop=(140, 350, 10, 600)))
     assert preprocess.grid_rect((360, 640)) == (140, 350, 10, 600)

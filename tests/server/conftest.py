@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,12 +44,14 @@ def running_server(map_name: str) -> Iterator[ServerProcess]:
             process.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
+    """One for all tests of a module: its start takes longer than most of them."""
     with running_server("straight") as started:
         yield started
 
 
 @pytest.fixture
-def start_server() -> Callable[[str], object]:
+def start_server() -> Callable[[str], AbstractContextManager[ServerProcess]]:
+    """Start one more, with this map."""
     return running_server

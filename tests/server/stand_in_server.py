@@ -2,7 +2,8 @@
 
     python stand_in_server.py PORT MAP [--end-with-stdin]
 
-The scenery is one wall and one parked car ahead of the first spawn point, the renderer paints each
+The scenery is one parked car ahead of the first spawn point and a wall beside it; the renderer paints
+each
 picture in one colour that depends on the camera, the actors and the weather.
 """
 
@@ -56,12 +57,12 @@ class StandInScene:
 
 def build_scene(network: RoadNetwork, seed: int) -> StandInScene:
     start = network.spawn_points[0]
-    ahead = PARKED_AHEAD_M, 60.0
     yaw = math.radians(start.yaw)
-    (px, py), (wx, wy) = ((start.x + d * math.cos(yaw), start.y + d * math.sin(yaw)) for d in ahead)
+    x = start.x + PARKED_AHEAD_M * math.cos(yaw)
+    y = start.y + PARKED_AHEAD_M * math.sin(yaw)
     return StandInScene(
-        (Obstacle(wx, wy, start.yaw, 0.5, 5.0, Tag.WALLS),),
-        (ParkedCar("vehicle.audi.tt", Transform(px, py, yaw=start.yaw)),),
+        (Obstacle(x, y + 20.0, start.yaw, 10.0, 0.5, Tag.WALLS),),
+        (ParkedCar("vehicle.audi.tt", Transform(x, y, yaw=start.yaw)),),
     )
 
 

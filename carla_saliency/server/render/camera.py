@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from carla_saliency.errors import SimulatorError
 from carla_saliency.server.nouns import Camera, DrawnActor, Pixels, Weather
 from carla_saliency.server.render.context import compile_program, open_context
+from carla_saliency.server.render.dome import SkyDome
 from carla_saliency.server.render.light import Light, light_of
 from carla_saliency.server.render.projection import (
     FAR_M,
@@ -25,7 +26,7 @@ from carla_saliency.server.render.projection import (
     rotation_of,
 )
 from carla_saliency.server.render.shadows import ShadowMap
-from carla_saliency.server.render.stock import Stock
+from carla_saliency.server.render.stock import Stock, View
 from carla_saliency.server.scene.builder import Scene
 from carla_saliency.server.scene.models import Model, model_of
 
@@ -36,14 +37,12 @@ HEADLIGHT_M = 12.0  # the nearest vehicle within this distance of the camera lig
 # OpenGL's second-source blend factors, which moderngl has no names for.
 SRC1_COLOR, ONE_MINUS_SRC1_COLOR, SRC1_ALPHA, ONE_MINUS_SRC1_ALPHA = 0x88F9, 0x88FA, 0x8589, 0x88FB
 
-PROGRAMS = ("solid", "mark", "board", "actor", "blob", "sky")
-
 
 class Renderer:
     """Draws a scene; belongs to the thread that made it.
 
     Raises:
-        SimulatorError: If there is no EGL or no OpenGL 3.3.
+        SimulatorError: If there is no EGL or no OpenGL 4.3.
     """
 
     def __init__(self) -> None:
@@ -55,6 +54,8 @@ class Renderer:
         self._models: dict[int, tuple[Model, moderngl.Buffer]] = {}
         square = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32)
         self._square = self._context.buffer(square.tobytes())
+        self._dome = SkyDome(self._context, self._program("dome", False), self._square)
+        self._weather: Weather | None = None  # whose sky the dome shows
         self._stock: Stock | None = None
         self._shadows: ShadowMap | None = None
         self._arrays: dict[tuple[str, bool, int], moderngl.VertexArray] = {}
@@ -81,26 +82,31 @@ class Renderer:
         """
         if self._stock is None or self._shadows is None:
             raise SimulatorError("load a scene before rendering")
-        light = light_of(weather, self._stock.scene.haze)
-        self._shadows.cast(light.cast)
+        stock, shadows = self._stock, self._shadows
+        light = light_of(weather, stock.scene.haze)
+        shadows.cast(light.cast)
         self._write_frame(camera, actors, light)
+        stock.bind()
+        shadows.bind(1)
+        self._dome.bind(4)
+        if weather != self._weather:
+            self._dome.draw(light)
+            self._weather = weather
         target = self._target(camera.width, camera.height)
         target.use()
         target.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self._context.enable_only(moderngl.DEPTH_TEST)
         target.depth_mask = True
+        view = stock.view(camera, SIGHT_M)
         self._draw_actors(actors, light)
-        chunks = self._stock.visible(camera, SIGHT_M)
-        self._draw_chunks(camera, chunks, light.night)
-        self._draw_sky(camera, light)
+        self._draw_scene(stock, camera, view, light.night)
+        self._draw_sky(camera)
         target.depth_mask = False
         self._context.enable(moderngl.BLEND)
         self._context.blend_func = (
             SRC1_COLOR, ONE_MINUS_SRC1_COLOR, SRC1_ALPHA, ONE_MINUS_SRC1_ALPHA,
         )  # fmt: skip
-        for number, distance in chunks:
-            if distance < SIGHT_M:
-                self._stock.draw("mark", number, self._program("mark", light.night))
+        stock.draw_marks(self._program("mark", light.night), view)
         self._draw_blobs(actors, light)
         self._context.disable(moderngl.BLEND)
         target.depth_mask = True
@@ -117,7 +123,7 @@ class Renderer:
         for owner in (self._stock, self._shadows):
             if owner is not None:
                 owner.release()
-        self._stock = self._shadows = None
+        self._stock = self._shadows = self._weather = None
 
     def _program(self, name: str, night: bool) -> moderngl.Program:
         key = (name, night)
@@ -174,25 +180,15 @@ class Renderer:
             self._arrays[key] = self._context.vertex_array(program, [content])
         return self._arrays[key]
 
-    def _draw_chunks(
-        self, camera: Camera, chunks: list[tuple[int, float]], night: bool
-    ) -> None:
-        assert self._stock is not None
-        assert self._shadows is not None
-        self._stock.bind()
-        self._shadows.bind(1)
-        solid, board = self._program("solid", night), self._program("board", night)
+    def _draw_scene(self, stock: Stock, camera: Camera, view: View, night: bool) -> None:
+        solid = self._program("solid", night)
         solid["origin"].value = (0.0, 0.0, 0.0)
-        for number, distance in chunks:
-            self._stock.draw("mesh", number, solid)
-            if distance < NEAR_SIGHT_M:
-                self._stock.draw("near", number, solid)
-        for number, _ in chunks:
-            self._stock.draw("boards", number, board)
-        solid["origin"].value = (camera.pose.x, camera.pose.y, self._stock.scene.base_z)
-        self._stock.draw("horizon", 0, solid)
+        stock.draw_solid(solid, view, NEAR_SIGHT_M)
+        stock.draw_boards(self._program("board", night), view)
+        solid["origin"].value = (camera.pose.x, camera.pose.y, stock.scene.base_z)
+        stock.draw_horizon(solid)
 
-    def _draw_sky(self, camera: Camera, light: Light) -> None:
+    def _draw_sky(self, camera: Camera) -> None:
         program = self._program("sky", False)
         axes = rotation_of(camera.pose)
         wide = np.tan(np.radians(camera.fov) / 2)
@@ -201,11 +197,6 @@ class Renderer:
         program["forward"].value = tuple(axes[:, 0])
         program["right"].value = tuple(axes[:, 1] * wide)
         program["down"].value = tuple(-axes[:, 2] * high)
-        program["zenith"].value = tuple(light.zenith)
-        program["horizon"].value = tuple(light.horizon)
-        program["cloud_light"].value = tuple(light.cloud_light)
-        program["cloudy"].value = (light.cover, light.cover, *light.cloud_drift)
-        program["sun_glow"].value = light.glow
         self._plain_array("sky", program).render(moderngl.TRIANGLE_STRIP)
 
     def _draw_blobs(self, actors: Sequence[DrawnActor], light: Light) -> None:

@@ -10,6 +10,8 @@ from carla_saliency.errors import SimulatorError
 from carla_saliency.server.nouns import Tag
 
 SHADERS = files("carla_saliency.server.render").joinpath("shaders")
+# Texture units; worn paint is chipped by the noise of the clouds.
+UNITS = {"surfaces": 0, "shadows": 1, "plants": 2, "cloud": 3, "worn": 3, "dome": 4}
 VERSION = "#version 330\n"
 REMEDY = "install Mesa's EGL and software renderer: apt-get install libegl1 libgl1-mesa-dri"
 
@@ -21,12 +23,12 @@ def open_context() -> moderngl.Context:
         SimulatorError: If EGL or a driver is missing, with the packages that bring them.
     """
     try:
-        return moderngl.create_standalone_context(backend="egl", require=330)
+        return moderngl.create_standalone_context(backend="egl", require=430)
     except (ImportError, OSError) as error:  # libEGL or libGL can't be loaded
         raise SimulatorError(f"the renderer needs EGL, received {error}; {REMEDY}") from None
     # moderngl and glcontext raise a bare Exception where EGL finds no display or driver
     except Exception as error:  # noqa: BLE001
-        raise SimulatorError(f"the renderer needs OpenGL 3.3 over EGL, received {error}; {REMEDY}") from None
+        raise SimulatorError(f"the renderer needs OpenGL 4.3 over EGL, received {error}; {REMEDY}") from None
 
 
 def compile_program(context: moderngl.Context, name: str, *, night: bool) -> moderngl.Program:
@@ -48,7 +50,7 @@ def compile_program(context: moderngl.Context, name: str, *, night: bool) -> mod
     program = context.program(vertex_shader=vertex, fragment_shader=fragment)
     if "Frame" in program:
         program["Frame"].binding = 0
-    for unit, sampler in enumerate(("surfaces", "shadows", "plants", "cloud", "worn")):
+    for sampler, unit in UNITS.items():
         if sampler in program:
-            program[sampler].value = min(unit, 3)  # chips are cut from the clouds' noise
+            program[sampler].value = unit
     return program

@@ -1,9 +1,17 @@
-"""A scene on the graphics card: buffers, textures, and which chunks a camera sees."""
+"""A scene on the graphics card: buffers, textures, and which chunks a camera sees.
+
+All chunks of one kind share a vertex and an index buffer, so that one indirect call draws every visible one:
+a call per chunk would cost a CPU renderer more than its triangles.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import moderngl
 import numpy as np
+from numpy.typing import NDArray
 
 from carla_saliency.server.nouns import Camera
 from carla_saliency.server.render.projection import rotation_of
@@ -13,9 +21,75 @@ from carla_saliency.server.scene.mesh import Mesh
 FORMATS = {
     "solid": ("3f 2f 4f1 4f1", ("position", "uv", "tint", "normal")),
     "mark": ("3f 2f 1f 1f 3f 4f1", ("position", "across", "side", "along", "shape", "paint")),
-    "boards": ("3f 2f 2f 1f 1f", ("foot", "size", "corner", "layer", "shade")),
+    "board": ("3f 2f 2f 1f 1f", ("foot", "size", "corner", "layer", "shade")),
 }
-Parts = tuple[moderngl.Buffer, moderngl.Buffer]
+QUAD = np.array([0, 1, 2, 0, 2, 3], np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a camera sees.
+
+    Attributes:
+        chunks: Numbers of the chunks, nearest first.
+        distances: From the camera to their bounding spheres, metres.
+    """
+
+    chunks: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+
+class _Pool:
+    """Meshes of one kind in one pair of buffers.
+
+    Args:
+        context: Of the renderer.
+        meshes: One per chunk; may be empty.
+        copies: How often one chunk's mesh may be drawn in a call.
+    """
+
+    def __init__(self, context: moderngl.Context, meshes: Sequence[Mesh]) -> None:
+        vertices, indices = [m.vertices for m in meshes], [m.indices.ravel() for m in meshes]
+        counts = np.array([len(i) for i in indices], np.int64)
+        bases = np.concatenate([[0], np.cumsum([len(v) for v in vertices])[:-1]])
+        # Of OpenGL's DrawElementsIndirectCommand: count, instances, first index, base vertex, 0.
+        self._commands = np.zeros((len(meshes), 5), np.uint32)
+        self._commands[:, 0], self._commands[:, 1] = counts, 1
+        self._commands[:, 2] = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        self._commands[:, 3] = bases
+        self._context = context
+        self.empty = int(counts.sum()) == 0
+        if self.empty:
+            return
+        self._vertices = context.buffer(np.concatenate(vertices).tobytes())
+        self._indices = context.buffer(np.concatenate(indices).astype(np.uint32).tobytes())
+        self._orders = context.buffer(reserve=20 * len(meshes))
+        self._arrays: dict[int, moderngl.VertexArray] = {}
+
+    def draw(self, layout: str, program: moderngl.Program, chunks: NDArray[np.int64]) -> None:
+        """Draw the meshes of some chunks, in that order."""
+        if self.empty:
+            return
+        orders = self._commands[chunks]
+        orders = orders[orders[:, 0] > 0]
+        if len(orders) == 0:
+            return
+        if program.glo not in self._arrays:
+            form, names = FORMATS[layout]
+            self._arrays[program.glo] = self._context.vertex_array(
+                program, [(self._vertices, form, *names)], self._indices
+            )
+        self._orders.write(orders.tobytes())
+        self._arrays[program.glo].render_indirect(self._orders, count=len(orders))
+
+    def release(self) -> None:
+        """Free the buffers."""
+        if self.empty:
+            return
+        for array in self._arrays.values():
+            array.release()
+        for buffer in (self._vertices, self._indices, self._orders):
+            buffer.release()
 
 
 class Stock:
@@ -29,39 +103,21 @@ class Stock:
     def __init__(self, context: moderngl.Context, scene: Scene) -> None:
         self.scene = scene
         self._context = context
-        self._parts: dict[tuple[str, int], Parts] = {}
-        self._arrays: dict[tuple[str, int, int], moderngl.VertexArray] = {}
         self._centres = np.array([chunk.centre for chunk in scene.chunks]).reshape(-1, 3)
         self._radii = np.array([chunk.radius_m for chunk in scene.chunks])
-        for number, chunk in enumerate(scene.chunks):
-            self._add_mesh("mesh", number, chunk.mesh)
-            self._add_mesh("near", number, chunk.near)
-            self._add_quads("mark", number, chunk.marks)
-            self._add_quads("boards", number, chunk.boards)
-        self._add_mesh("horizon", 0, scene.horizon)
-        self._textures = [
+        chunks = scene.chunks
+        self._solid = _Pool(
+            context, [c.mesh for c in chunks] + [c.near for c in chunks] + [scene.horizon]
+        )
+        self._marks = _Pool(context, [_quads(c.marks) for c in chunks])
+        self._boards = _Pool(context, [_quads(c.boards) for c in chunks])
+        self._textures = (
             self._array(scene.surfaces, repeat=True),
             self._array(scene.plants, repeat=False),
             self._clouds(scene),
-        ]
+        )
 
-    def _add_mesh(self, kind: str, number: int, mesh: Mesh) -> None:
-        if len(mesh.indices):
-            self._parts[(kind, number)] = (
-                self._context.buffer(mesh.vertices.tobytes()),
-                self._context.buffer(np.ascontiguousarray(mesh.indices, np.uint32).tobytes()),
-            )
-
-    def _add_quads(self, kind: str, number: int, vertices: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
-        if len(vertices):
-            first = 4 * np.arange(len(vertices) // 4, dtype=np.uint32)[:, None]
-            indices = (first + np.array([0, 1, 2, 0, 2, 3], np.uint32)).astype(np.uint32)
-            self._parts[(kind, number)] = (
-                self._context.buffer(vertices.tobytes()),
-                self._context.buffer(indices.tobytes()),
-            )
-
-    def _array(self, layers: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], *, repeat: bool) -> moderngl.TextureArray:
+    def _array(self, layers: NDArray[np.uint8], *, repeat: bool) -> moderngl.TextureArray:
         count, rows, columns, _ = layers.shape
         texture = self._context.texture_array((columns, rows, count), 4, layers.tobytes())
         # Anisotropic filtering would sharpen far asphalt, and take minutes per picture on a CPU.
@@ -81,41 +137,49 @@ class Stock:
         for texture, unit in zip(self._textures, (0, 2, 3), strict=True):
             texture.use(unit)
 
-    def visible(self, camera: Camera, sight_m: float) -> list[tuple[int, float]]:
-        """Return number and distance of the chunks in view, nearest first."""
+    def view(self, camera: Camera, sight_m: float) -> View:
+        """Return which chunks are in a camera's view and nearer than a distance."""
         eye = np.array([camera.pose.x, camera.pose.y, camera.pose.z])
         local = (self._centres - eye) @ rotation_of(camera.pose)
         ahead = local[:, 0]
         wide = np.radians(camera.fov) / 2
         high = np.arctan(np.tan(wide) * camera.height / camera.width)
-        seen = (ahead > -self._radii) & (ahead < sight_m + self._radii)
+        centre_m = np.linalg.norm(local, axis=1)
+        distances = np.maximum(centre_m - self._radii, 0)
+        seen = (ahead > -self._radii) & (distances < sight_m)
         for axis, half in ((1, wide), (2, high)):
             beyond = np.abs(local[:, axis]) * np.cos(half) - ahead * np.sin(half)
             seen &= beyond < self._radii
-        distance = np.linalg.norm(local, axis=1)
-        near = np.maximum(distance - self._radii, 0)
-        order = np.argsort(distance, kind="stable")
-        return [(int(i), float(near[i])) for i in order if seen[i] and near[i] < sight_m]
+        chunks = np.flatnonzero(seen)
+        chunks = chunks[np.argsort(centre_m[chunks], kind="stable")]
+        return View(chunks, distances[chunks])
 
-    def draw(self, kind: str, number: int, program: moderngl.Program) -> None:
-        """Draw one part of a chunk, if it has that part."""
-        parts = self._parts.get((kind, number))
-        if parts is None:
-            return
-        key = (kind, number, program.glo)
-        if key not in self._arrays:
-            layout, names = FORMATS.get(kind, FORMATS["solid"])
-            self._arrays[key] = self._context.vertex_array(
-                program, [(parts[0], layout, *names)], parts[1]
-            )
-        self._arrays[key].render()
+    def draw_solid(self, program: moderngl.Program, view: View, near_m: float) -> None:
+        """Draw the triangles in view, with detail where it is near enough to be seen."""
+        detail = view.chunks[view.distances < near_m] + len(self._radii)
+        # Detail stands on the near chunks: what it hides need not be shaded.
+        self._solid.draw("solid", program, np.concatenate([detail, view.chunks]))
+
+    def draw_horizon(self, program: moderngl.Program) -> None:
+        """Draw the far land and its hills."""
+        self._solid.draw("solid", program, np.array([2 * len(self._radii)]))
+
+    def draw_boards(self, program: moderngl.Program, view: View) -> None:
+        """Draw the plants in view."""
+        self._boards.draw("board", program, view.chunks)
+
+    def draw_marks(self, program: moderngl.Program, view: View) -> None:
+        """Draw the paint in view."""
+        self._marks.draw("mark", program, view.chunks)
 
     def release(self) -> None:
         """Free everything."""
-        for array in self._arrays.values():
-            array.release()
-        for parts in self._parts.values():
-            for buffer in parts:
-                buffer.release()
+        for pool in (self._solid, self._marks, self._boards):
+            pool.release()
         for texture in self._textures:
             texture.release()
+
+
+def _quads(vertices: NDArray[np.void]) -> Mesh:
+    first = 4 * np.arange(len(vertices) // 4, dtype=np.uint32)[:, None]
+    return Mesh(vertices, (first + QUAD).reshape(-1, 3).astype(np.uint32))

@@ -33,7 +33,7 @@ class Ground:
         self._gradients = np.concatenate(tangents)
         z = self._points[:, 2]
         self._flat = float(z[0]) if np.ptp(z) < FLAT_M else None
-        self._tree = cKDTree(self._points[:, :2]) if self._flat is None else None
+        self._tree = cKDTree(self._points[:, :2])
 
     def height(self, x: float, y: float, near_z: float | None = None) -> float:
         """Return z of the surface at a place.
@@ -46,8 +46,7 @@ class Ground:
         Returns:
             z in metres. Far from every road the land has the height of the nearest one.
         """
-        if self._tree is None:
-            assert self._flat is not None
+        if self._flat is not None:
             return self._flat
         neighbours = min(NEIGHBOURS, len(self._points)) if near_z is not None else 1
         distances, indices = self._tree.query((x, y), k=neighbours)

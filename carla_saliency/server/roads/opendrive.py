@@ -49,7 +49,7 @@ class Cubics:
         return np.abs(2 * c + 6 * d * along)
 
     def _pieces(self, s: Values) -> tuple[Values, ...]:
-        index = np.clip(np.searchsorted(self.starts, s, side="right") - 1, 0, None)
+        index = np.maximum(np.searchsorted(self.starts, s, side="right") - 1, 0)
         return (*self.coefficients[index].T, s - self.starts[index])
 
 

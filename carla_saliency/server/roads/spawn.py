@@ -104,5 +104,5 @@ def _spread(xy: NDArray[np.float64], first: int) -> list[int]:
         following = int(np.argmax(distance))
         order.append(following)
         distance = np.minimum(distance, np.linalg.norm(xy - xy[following], axis=1))
-        distance[order] = -1
+        distance[following] = -1
     return order

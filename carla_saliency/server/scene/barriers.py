@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from carla_saliency.server.scene.dressing import Dressing
 
 STEP_M = 3.0
-SHORTEST_M = 6.0
+SHORTEST_M = 12.0
 POST_GAP_M = 4.0
 
 
@@ -46,8 +46,10 @@ class BarrierPlan:
     tag: int
 
     @staticmethod
-    def draw(side: style.SideLook, palette: style.Palette, rng: np.random.Generator) -> BarrierPlan:
-        """Draw the sizes of the barrier that a side asks for."""
+    def draw(side: style.SideLook, rng: np.random.Generator) -> BarrierPlan | None:
+        """Draw the sizes of the barrier that a side asks for; None if it asks for none."""
+        if side.barrier == "none":
+            return None
         shade = float(rng.uniform(0.8, 1.12))
         grey = (shade, shade, shade)
         u = float(rng.random())
@@ -69,13 +71,11 @@ class BarrierPlan:
 
 def add_barrier(made: Dressing, plan: BarrierPlan, edge: Edge, site: Site) -> None:
     """Build a barrier along an edge wherever there is room for it."""
-    if plan.kind == "none":
-        return
     points, outward = _resample(edge)
     near = points[:, :2] + outward * plan.away_m
     far = near + outward * plan.thick_m
     # On the inside of a bend, or by another road, the offset line comes too close: leave it out.
-    free = np.minimum(site.distance(near), site.distance(far)) > plan.away_m - 0.55
+    free = np.minimum(site.distance(near), site.distance(far)) > plan.away_m - 0.3 - 2 * site.cell_m
     pieces = np.flatnonzero(free[:-1] & free[1:])
     quads = {int(i): np.array([near[i], near[i + 1], far[i + 1], far[i]]) for i in pieces}
     for run in _runs([i for i, quad in quads.items() if site.is_free(quad, gap_m=0.3)]):

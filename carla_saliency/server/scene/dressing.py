@@ -117,8 +117,9 @@ def dress(
     sides = [part for edge in edges if edge.junction_id < 0 for part in _parts(edge, looks)]
     for edge, side, number in sides:
         rng = style.dice(seed, network.name, "barrier", edge.road_id, edge.side, number)
-        plan = BarrierPlan.draw(side, looks.palette, rng)
-        barriers.add_barrier(made, plan, edge, site)
+        plan = BarrierPlan.draw(side, rng)
+        if plan is not None:
+            barriers.add_barrier(made, plan, edge, site)
     for edge, side, number in sides:
         rng = style.dice(seed, network.name, "houses", edge.road_id, edge.side, number)
         houses.add_houses(made, side, edge, site, looks.palette, rng)

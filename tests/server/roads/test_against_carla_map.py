@@ -6,6 +6,7 @@ names, for example CARLA's towns.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from functools import cache
@@ -111,6 +112,8 @@ def test_lanes_are_where_carla_puts_them_and_as_wide(name: str) -> None:
         lane = strips[waypoint.road_id, waypoint.section_id, waypoint.lane_id]
         inner, outer = (place(edge, lane.s, waypoint.s) for edge in (lane.inner, lane.outer))
         there = waypoint.transform.location
+        if math.isnan(there.x):
+            continue  # CARLA divides by the curvature of an arc, also when that is 0
         middle = (inner + outer) / 2
         assert np.linalg.norm(middle - [there.x, there.y, there.z]) < 0.05
         assert abs(np.linalg.norm(outer - inner) - waypoint.lane_width) < 0.01
@@ -131,6 +134,8 @@ def test_paint_is_what_carla_says(name: str) -> None:
     for waypoint in waypoints(name):
         lane_id = waypoint.lane_id
         lane = strips[waypoint.road_id, waypoint.section_id, lane_id]
+        if lane.s[-1] - lane.s[0] < 0.01:
+            continue  # some towns have sections of a few micrometres
         inside = lane_id - 1 if lane_id > 0 else lane_id + 1
         for said, edge, owner in (
             (waypoint.right_lane_marking, lane.outer, lane_id),

@@ -23,13 +23,17 @@ layout(std140) uniform Frame {
 #define head_pos head_pos_.xyz
 #define head_dir head_dir_.xy
 
-vec3 ambient(float up) { return sky_colour * (0.72 + 0.28 * up); }
+float up_light(float up) { return 0.72 + 0.28 * up; }
+
+vec3 ambient(float up) { return sky_colour * up_light(up); }
 
 vec3 in_air(vec3 colour, float distance) {
     return mix(fog_colour, colour, exp2(-fog.x * max(distance - fog.y, 0.0)));
 }
 
 #ifdef NIGHT
+const vec3 lamp_colour = vec3(0.55, 0.46, 0.30);
+
 // Two dipped beams as one flat-topped cone on what lies ahead.
 vec3 headlight(vec3 world) {
     vec3 d = world - head_pos;

@@ -34,10 +34,10 @@ void main() {
     float kept = 1.0 - colour.a * mix(1.0, 2.0 * smoothstep(0.35, 0.65, chips), detail);
     over *= clamp(kept, 0.0, 1.0);
     if (over < 0.004 && !hit) discard;
-    vec2 shade = texture(shadows, shadow_at).rg;
+    vec2 shade = textureLod(shadows, shadow_at, 0.0).rg;
     vec3 light = ambient(1.0) + sun_colour * max(sun_dir.z, 0.0) * shade.r;
 #ifdef NIGHT
-    light += headlight(world_at) * 1.1 + vec3(0.55, 0.46, 0.30) * shade.g;
+    light += headlight(world_at) * 1.1 + lamp_colour * shade.g;
 #endif
     pixel = vec4(in_air(colour.rgb * light, 1.0 / gl_FragCoord.w).bgr, TAG_ROAD_LINES);
     cover = vec4(vec3(over), hit ? 1.0 : 0.0);

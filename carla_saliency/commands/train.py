@@ -1,0 +1,25 @@
+"""`carla-saliency train`: a DAVE-2 from collected frames."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from carla_saliency.settings import TrainSettings
+
+
+def run(settings: TrainSettings) -> int:
+    """Train, and print how well the network steers after each epoch; return the exit code.
+
+    Raises:
+        BadInputError: If a dataset or a network can't be used.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with a page of hints
+    from carla_saliency.training.train import Recipe, train
+
+    recipe = Recipe(
+        epochs=settings.epochs, batch=settings.batch, lr=settings.rate, seed=settings.seed
+    )
+    for report in train(settings.data, settings.out, recipe, settings.init):
+        sys.stdout.write(f"{report}\n")
+    return 0

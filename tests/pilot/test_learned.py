@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from carla_saliency.core import (
+    Car,
+    ChangeMethod,
+    Contract,
+    Control,
+    Explanation,
+    Frame,
+    HandOver,
+    LaneView,
+    Manual,
+    Observation,
+    Pause,
+    Pose,
+)
+from carla_saliency.errors import BadInputError
+from carla_saliency.pilot.learned import TURN, LearnedPilot
+from carla_saliency.pilot.speed import SpeedControl
+
+CAR = Car("vehicle.tesla.model3", 70.0, 3.0, -1.43, ((0.0, 1.0), (100.0, 0.5)), 4.79, 2.16)
+CONTRACT = Contract(
+    name="dave2",
+    camera=Pose(1.5, 0.0, 1.6),
+    width_px=640,
+    height_px=360,
+    fov_deg=100.0,
+    crop=(148, 360, 0, 640),
+    input_height_px=66,
+    input_width_px=200,
+    max_steer_deg=70.0,
+    wheelbase_m=3.0,
+)
+
+
+class FixedExplainer:
+    """A network that always commands the same; checks that it is asked for the right frame."""
+
+    def __init__(self, name: str, steering: float) -> None:
+        self.name = name
+        self.steering = steering
+        self.frames: list[int] = []
+
+    def explain(self, frame: Frame) -> Explanation:
+        self.frames.append(frame.frame_id)
+        return Explanation(
+            frame.frame_id, self.name, self.steering, np.zeros((66, 200), np.float32)
+        )
+
+
+def view(**more: Any) -> LaneView:
+    path = np.stack([np.arange(51.0), np.full(51, -0.3)], axis=1).astype(np.float32)
+    return LaneView(0.3, 0.0, 3.5, False, path, np.zeros(51, np.float32), **more)
+
+
+def observation(frame_id: int = 0, speed_mps: float = 0.0, **lane: Any) -> Observation:
+    frame = Frame(frame_id, frame_id * 0.05, np.zeros((4, 4, 3), np.uint8))
+    return Observation(frame, Pose(), speed_mps, view(**lane))
+
+
+def pilot(steering: float = 0.1, car: Car = CAR, **more: Any) -> LearnedPilot:
+    explainers = {name: FixedExplainer(name, steering) for name in ("contrast", "gradient")}
+    more = {"contract": CONTRACT} | more
+    return LearnedPilot(explainers, car, speed=SpeedControl(8.0), **more)
+
+
+def test_the_networks_steering_is_sent_and_its_map_is_of_the_same_frame() -> None:
+    decision = pilot().decide(observation(7))
+    assert decision.driver == "network"
+    assert decision.control.steering == pytest.approx(0.1)
+    assert decision.explanation is not None
+    assert decision.explanation.frame_id == 7
+    assert decision.explanation.method == "contrast"
+    assert decision.expert_steering is not None
+    assert decision.expert_steering < 0.0  # the car is right of the path
+
+
+def test_the_wheels_turn_as_the_network_meant_at_every_speed() -> None:
+    decision = pilot().decide(observation(speed_mps=50.0 / 3.6))  # the curve gives 0.75 there
+    assert decision.control.steering * 0.75 == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("steering", [-0.3, 0.02, 0.3])
+def test_another_car_drives_the_same_arc(steering: float) -> None:
+    other = replace(CAR, max_steer_deg=45.0, wheelbase_m=2.5)
+    sent = pilot(steering, other).decide(observation()).control.steering
+    arc = math.tan(math.radians(steering * 70.0)) / 3.0
+    assert math.tan(math.radians(sent * 45.0)) / 2.5 == pytest.approx(arc)
+
+
+def test_what_another_car_cannot_steer_is_clipped() -> None:
+    other = replace(CAR, max_steer_deg=20.0)
+    assert pilot(-0.9, other).decide(observation()).control.steering == -1.0
+
+
+def test_a_network_beyond_its_range_is_clipped() -> None:
+    assert pilot(1.7).decide(observation()).control.steering == 1.0
+    assert pilot(1.7, contract=None).decide(observation()).control.steering == 1.0
+
+
+def test_rescaling_is_said_only_where_there_is_some() -> None:
+    assert pilot().rescaling is None
+    assert pilot().rescaling_text == ""
+    other = pilot(car=replace(CAR, blueprint="vehicle.mini.cooper", max_steer_deg=35.0))
+    assert other.rescaling == pytest.approx(2.0)
+    assert other.rescaling_text.startswith("steering × 2.00: vehicle.mini.cooper turns its wheels")
+
+
+def test_without_a_contract_the_output_is_sent_as_it_is() -> None:
+    unknown = pilot(contract=None)
+    assert unknown.rescaling is None
+    assert unknown.decide(observation(speed_mps=14.0)).control.steering == 0.1
+
+
+def test_the_expert_steers_through_a_turn_and_gives_back() -> None:
+    learned = pilot()
+    turns = [False, True, True, False]
+    decisions = [
+        learned.decide(observation(i, expert_must_steer=turn)) for i, turn in enumerate(turns)
+    ]
+    assert [decision.driver for decision in decisions] == [
+        "network",
+        "expert",
+        "expert",
+        "network",
+    ]
+    assert [decision.notice for decision in decisions] == ["", TURN, TURN, ""]
+    for decision in decisions:
+        assert decision.explanation is not None
+        assert decision.explanation.steering == 0.1
+    assert decisions[1].control.steering == decisions[1].expert_steering
+
+
+def test_handing_over_goes_to_the_expert_and_back() -> None:
+    learned = pilot()
+    drivers = []
+    for _ in range(2):
+        assert learned.handle(HandOver())
+        drivers.append(learned.decide(observation()).driver)
+    assert drivers == ["expert", "network"]
+
+
+@pytest.mark.parametrize("before", ["network", "expert"])
+def test_a_person_drives_until_handing_over_back_to_who_drove_before(before: str) -> None:
+    learned = pilot(driver=before)
+    by_hand = Control(-0.4, 0.3)
+    assert learned.handle(Manual(Control(0.2)))
+    assert learned.handle(Manual(by_hand))
+    for i in range(3):
+        decision = learned.decide(observation(i, expert_must_steer=i == 1))
+        assert decision.driver == "manual"
+        assert decision.control == by_hand
+    learned.handle(HandOver())
+    assert learned.decide(observation()).driver == before
+
+
+def test_a_key_walks_through_the_methods() -> None:
+    learned = pilot()
+    names = []
+    for by in (1, 1, -1):
+        assert learned.handle(ChangeMethod(by))
+        names.append(learned.method)
+    assert names == ["gradient", "contrast", "gradient"]
+    explanation = learned.decide(observation()).explanation
+    assert explanation is not None
+    assert explanation.method == "gradient"
+
+
+def test_what_is_not_the_pilots_to_do_is_left() -> None:
+    assert not pilot().handle(Pause())
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(BadInputError, match="contrast, gradient; got 'grad'"):
+        pilot(method="grad")
+
+
+def test_off_the_road_the_car_brakes_whoever_steers() -> None:
+    for driver in ("network", "expert"):
+        learned = pilot(driver=driver)
+        for i in range(4):
+            frame = Frame(i, i * 0.05, np.zeros((4, 4, 3), np.uint8))
+            decision = learned.decide(Observation(frame, Pose(), 8.0, None))
+        assert decision.control.brake > 0.2
+        assert decision.expert_steering is None
+        assert "off the road" in decision.notice
+
+
+def test_a_network_that_gives_nan_is_an_error_that_says_so() -> None:
+    with pytest.raises(ValueError, match="NaN or infinity for frame 3"):
+        pilot(math.nan).decide(observation(3))
+
+
+def test_the_milliseconds_are_the_clocks() -> None:
+    times = iter([1.0, 1.0025])
+    learned = pilot(clock=lambda: next(times))
+    assert learned.decide(observation()).timing_ms == pytest.approx({"network": 2.5})
