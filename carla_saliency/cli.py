@@ -36,7 +36,7 @@ class _Help(HelpFormatter):
         super().__init__(prog, max_help_position=30, width=100)
 
 
-class _OneLineParser(ArgumentParser):  # type: ignore[misc]
+class _OneLineParser(ArgumentParser):
     """jsonargparse prints the whole usage with an error; a person needs one line."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -141,14 +141,15 @@ def _add_flag(parser: ArgumentParser, each: Field[Any], hint: Any) -> None:
     metavar = each.metadata["metavar"]
     if get_origin(hint) is Literal:
         metavar = "{" + ",".join(get_args(hint)) + "}"
-    if each.default is not None:
-        shown = " ".join(each.default) if several else each.default
+    default: Any = each.default
+    if default is not None:
+        shown = " ".join(default) if several else default
         text = f"{text} (default: {shown})"
     parser.add_argument(
         flag,
         type=get_args(hint)[0] if several else hint,
         nargs="+" if several else None,
-        default=list(each.default) if several else each.default,
+        default=list(default) if several else default,
         metavar=metavar,
         help=text,
     )

@@ -255,7 +255,7 @@ class _Weather:
 
 def _look_around(
     session: PlacingSession, draw: PoseDrawer, weather: _Weather, teacher: Teacher
-) -> Generator[tuple[_Asked, Observation]]:
+) -> Generator[tuple[_Asked, Observation], None, None]:
     """Yield what is seen at one pose after the other, while the server works on the next one."""
     last: tuple[_Asked, Observation] | None = None
     while True:

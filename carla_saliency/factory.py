@@ -132,7 +132,7 @@ def contract_warnings(settings: DriveSettings, steering: Steering, car: Car) -> 
     if size != (contract.width_px, contract.height_px):
         lines.append(
             f"--camera {size[0]}x{size[1]} differs from the network's contract, "
-            f"{contract.width_px}x{contract.height_px}: it sees the same region, not the same pixels"
+            f"{contract.width_px}x{contract.height_px}: the region is the same, the pixels are not"
         )
     if steering.has_contract and car.blueprint != contract.blueprint:
         lines.append(f"the car is {car.blueprint}, the network learned on {contract.blueprint}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from carla_saliency.collect import Teacher, collect_driving, collect_poses
+from carla_saliency.collect import Teacher, collect_driving, collect_poses, curve_speed
 from carla_saliency.commands.weathers import random_weather, weather_name
 from carla_saliency.core import Contract
 from carla_saliency.data.dataset import DatasetWriter
@@ -17,7 +16,7 @@ from carla_saliency.factory import load_steering, make_explainers
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.pilot.expert import expert_steering
 from carla_saliency.pilot.learned import LearnedPilot
-from carla_saliency.pilot.speed import SIDEWAYS_MPS2, SpeedControl
+from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.settings import CollectSettings
 from carla_saliency.sim.session import CarlaSession, SessionSettings
 
@@ -67,16 +66,16 @@ def _collect(
 ) -> None:
     speed_mps = settings.speed / 3.6
 
-    def speed_at(curvature: float) -> float:
-        return min(speed_mps, math.sqrt(SIDEWAYS_MPS2 / max(abs(curvature), 1e-6)))
-
     def set_weather(rng: np.random.Generator | None) -> str:
         values = {} if rng is None else random_weather(rng)
         session.change_weather(values)
         return weather_name(values)
 
     teacher = Teacher(
-        car=session.car, expert=expert_steering, speed_at=speed_at, set_weather=set_weather
+        car=session.car,
+        expert=expert_steering,
+        speed_at=curve_speed(speed_mps),
+        set_weather=set_weather,
     )
     with DatasetWriter(Path(settings.out), contract, session.car) as writer:
         if settings.policy is None:

@@ -73,7 +73,7 @@ def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: Ex
         elif window is not None:
             window.pump()
             state = UiState(method=method_view(settings.method))
-            window.show(early.paint_interlude(connecting(waiting, steering), state))
+            window.show(early.paint_card(connecting(waiting, steering), state))
 
     session = stack.enter_context(
         CarlaSession(

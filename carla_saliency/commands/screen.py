@@ -52,6 +52,7 @@ class HandDriving:
         self._last_s = clock()
 
     def __call__(self, keys: WindowKeys) -> Control:
+        """Return the control for the keys that are held now."""
         now_s = self._clock()
         passed_s, self._last_s = min(now_s - self._last_s, 0.2), now_s
         held = HeldKeys(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -20,6 +21,7 @@ def run(settings: TrainSettings) -> int:
     recipe = Recipe(
         epochs=settings.epochs, batch=settings.batch, lr=settings.rate, seed=settings.seed
     )
-    for report in train(settings.data, settings.out, recipe, settings.init):
-        sys.stdout.write(f"{report}\n")
+    logging.getLogger("carla_saliency").setLevel(logging.INFO)  # an hour without a word is long
+    train(settings.data, settings.out, recipe, settings.init)
+    sys.stdout.write(f"{settings.out} and its camera contract are written\n")
     return 0

@@ -28,13 +28,13 @@ def exponent(scale: float) -> int:
 
 
 def unit(scale: float, per: str, degrees: bool) -> tuple[str, ...]:
-    """Return the unit on the bar, and a shorter one."""
+    """Return the unit on the bar, and shorter ones."""
     power = exponent(scale)
     factor = {0: "", -3: "10⁻³ "}.get(
         power, f"1e−{-power} "
     )  # the fonts have no other superscripts
     what = "deg" if degrees else "steering"
-    return (f"{factor}{what} / {per}", f"{factor}{what}")
+    return (f"{factor}{what} / {per}", f"{factor}{what}", factor.strip() or what)
 
 
 def number(value: float, scale: float, signed: bool) -> str:

@@ -47,10 +47,10 @@ def card(canvas: Canvas, pane: Box, content: Card) -> None:
         colour = TONES[line.tone]
         if line.number:
             canvas.text(Box(x, y, 18, ROW), line.number, colour, TAG)
-        slot_width = 155 - indent if line.remark else width - indent
-        canvas.text(Box(x + indent, y, slot_width, ROW), line.text, colour, TAG)
-        if line.remark:
-            canvas.text(Box(x + 173, y, width - 173, ROW), line.remark, colour, TAG)
+        remark_at = max(173.0, indent + canvas.width(line.text, TAG) + 20) if line.remark else width
+        canvas.text(Box(x + indent, y, remark_at - indent, ROW), line.text, colour, TAG)
+        if line.remark and remark_at < width:
+            canvas.text(Box(x + remark_at, y, width - remark_at, ROW), line.remark, colour, TAG)
 
 
 def help_(canvas: Canvas, method: MethodView) -> None:
@@ -87,7 +87,7 @@ def _reading(canvas: Canvas, row: Box, method: MethodView) -> None:
     if method.signed:
         lines += [(f"blue: {method.left}", LEFT), (f"orange: {method.right}", RIGHT)]
     lines.append(("stronger colour = larger, on the scale below the map", MID))
-    lines.append(("no colour = no push measured by this method here", MID))
+    lines.append(("no colour = nothing measured here by this method", MID))
     canvas.text(row, f"Reading the picture: {method.title}", LOW, TAG)
     for i, (text, colour) in enumerate(lines):
         canvas.text(Box(row.x, row.y + 27 + 24 * i, row.w, row.h), text, colour, TAG)

@@ -17,9 +17,9 @@ from carla_saliency.errors import BadInputError
 
 logger = logging.getLogger(__name__)
 
-# Parts of the input's range. Central differences cross the kinks of relu and maxima in large steps (a
-# published network was 98 % off at 2e-2, and right at 2e-5) and lose float32's digits in small ones,
-# so a slope is believed where two neighbouring steps agree on it.
+# Parts of the input's range. Central differences cross the kinks of relu and maxima in large steps
+# (a published network was 98 % off at 2e-2, and right at 2e-5) and lose float32's digits in small
+# ones, so a slope is believed where two neighbouring steps agree on it.
 STEPS = np.array([1e-3, 3e-4, 1e-4, 3e-5, 1e-5])
 BELIEVED = 0.01
 DIGITS = 50  # a change must be this many times what float32 can show

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -11,8 +10,6 @@ from typing import Literal
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.output.video import Video
-
-log = logging.getLogger(__name__)
 
 DEFAULT_NAME = "drive.mp4"
 Status = Literal["off", "on", "saved"]
@@ -98,10 +95,7 @@ class Recorder:
             return
         try:
             self._video.write(picture)
-        except CarlaSaliencyError as error:
-            self._video, video = None, self._video
-            self.status = "saved"
-            self._say(str(error))
-            log.debug("closing %s", video.path)
+        except CarlaSaliencyError:
+            self.stop()  # says why
             return
         self.seconds = self._video.seconds

@@ -25,9 +25,6 @@ _LOOK_AHEAD_S = 0.8  # 5.5 m at 25 km/h; 7.5 m there cuts corners: 0.05 m mean e
 def expert_wheel_deg(pose: Pose, speed_mps: float, lane: LaneView, car: Car) -> float:
     """Return the angle of the front wheels that leads the car onto the centre of its path.
 
-    Divided by `car.max_steer_deg` this is what a network learns: it does not depend on how much of
-    its steering the car uses at a speed.
-
     Args:
         pose: Of the car's origin.
         speed_mps: Of the car.
@@ -63,11 +60,7 @@ def expert_steering(pose: Pose, speed_mps: float, lane: LaneView | None, car: Ca
     """
     if lane is None:
         return None
-    return steering_for(expert_wheel_deg(pose, speed_mps, lane, car), speed_mps, car)
-
-
-def steering_for(wheel_deg: float, speed_mps: float, car: Car) -> float:
-    """Return the steering, in [-1, 1], that turns a car's wheels so far at a speed, or nearly."""
+    wheel_deg = expert_wheel_deg(pose, speed_mps, lane, car)
     steering = wheel_deg / car.max_steer_deg / car.steering_factor(speed_mps)
     return min(max(steering, -1.0), 1.0)
 

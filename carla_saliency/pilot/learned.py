@@ -22,10 +22,12 @@ from carla_saliency.core import (
     Request,
 )
 from carla_saliency.errors import BadInputError
-from carla_saliency.pilot.expert import OFF_ROAD, expert_steering, steering_for
+from carla_saliency.pilot.expert import OFF_ROAD, expert_steering
 from carla_saliency.pilot.speed import SpeedControl
 
 TURN = "turn ahead: the expert steers"
+
+_SIDEWAYS_DEG = 89.0  # the tangent has no value at 90
 
 
 class LearnedPilot:
@@ -139,7 +141,7 @@ class LearnedPilot:
         if driver == "manual":
             control = self._by_hand
         else:
-            steering = expert if driver == "expert" else self._live(explanation, speed_mps)
+            steering = expert if driver == "expert" else self._live(explanation)
             control = Control(steering or 0.0, pedals.throttle, pedals.brake)
         return Decision(
             control=control,
@@ -168,11 +170,16 @@ class LearnedPilot:
             return "expert", TURN
         return self._driver, ""
 
-    def _live(self, explanation: Explanation, speed_mps: float) -> float:
-        """Return the steering that leads the live car along the arc that the network meant."""
-        if self._contract is None:
-            return min(max(explanation.steering, -1.0), 1.0)
-        learned, live = self._contract, self._car
-        wheel_deg = min(max(explanation.steering * learned.max_steer_deg, -89.0), 89.0)
-        arc = math.tan(math.radians(wheel_deg)) / learned.wheelbase_m
-        return steering_for(math.degrees(math.atan(arc * live.wheelbase_m)), speed_mps, live)
+    def _live(self, explanation: Explanation) -> float:
+        """Return the steering that leads the live car along the arc that the network meant.
+
+        What the network learned is what the expert sent, the steering curve divided out; so the
+        curve, which is nearly the same for all of CARLA's cars, has no place here.
+        """
+        steering = explanation.steering
+        if self._contract is not None:
+            learned, live = self._contract, self._car
+            wheel_deg = min(max(steering * learned.max_steer_deg, -_SIDEWAYS_DEG), _SIDEWAYS_DEG)
+            arc = math.tan(math.radians(wheel_deg)) / learned.wheelbase_m
+            steering = math.degrees(math.atan(arc * live.wheelbase_m)) / live.max_steer_deg
+        return min(max(steering, -1.0), 1.0)

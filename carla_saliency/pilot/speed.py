@@ -6,19 +6,23 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carla_saliency.core import LaneView
 
-SIDEWAYS_MPS2 = 2.5  # comfortable in a curve
-_BRAKING_MPS2 = 2.0  # planned with; the pedal goes further where that was not enough
+SIDEWAYS_MPS2 = 2.5
+"""What is comfortable in a curve; a curve is met with the root of this over its curvature."""
+
+_BRAKING_MPS2 = 1.5  # planned with; harder only where something came too suddenly for that
 _HARDEST_MPS2 = 8.0
 _QUICKEST_MPS2 = 3.0
-_SLOWING_PER_S = 1.5  # wished acceleration for each m/s of error
+_SPEEDING_PER_S = 1.5  # wished acceleration for each m/s that is missing
 _STANDOFF_M = 4.0  # behind what is ahead
 _HEADWAY_S = 0.8  # and so much more for each m/s of its speed
 _STOP_BEFORE_M = 1.0  # before a stop line
 _DEAD_END_M = 25.0  # a path is cut at forks, but never nearer than 30 m: here it is the road's end
 _END_BEFORE_M = 4.0
+_NEAREST_M = 0.5
 _STANDSTILL_MPS = 0.3
 _HOLD_BRAKE = 0.5
 
@@ -26,12 +30,15 @@ _HOLD_BRAKE = 0.5
 # `_holding` is the throttle that keeps the speed against drag and slope.
 _THROTTLE_PER_MPS2 = 0.2
 _BRAKE_PER_MPS2 = 0.12
-_LEARN_PER_S = 0.15
+_LEARN = 0.1  # throttle for each m/s that was wished and did not come
 _MOST_HOLDING = 0.7
 _COAST_MPS2 = 0.6  # slowing by less than this is left to the drag: no fidgeting with the pedals
 _THROTTLE_PER_S = 2.0
 _BRAKE_PER_S = 4.0
 _LONGEST_STEP_S = 0.2
+_LARGEST_GAIN_MPS = 1.0  # more in one tick is a crash, or the car was put somewhere
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class SpeedControl:
             raise ValueError(f"set_speed_mps must be more than 0, received {set_speed_mps!r}")
         self.set_speed_mps = set_speed_mps
         self._last_s: float | None = None
+        self._last_mps = 0.0
         self._pedals = Pedals()
         self._holding = 0.0
 
@@ -75,36 +83,36 @@ class SpeedControl:
         """
         step_s = 0.0 if self._last_s is None else max(0.0, sim_s - self._last_s)
         step_s = min(step_s, _LONGEST_STEP_S)
-        self._last_s = sim_s
-        target_mps = 0.0 if lane is None else self.target_mps(lane)
-        self._pedals = self._towards(target_mps, speed_mps, step_s)
+        gained_mps = speed_mps - self._last_mps
+        self._last_s, self._last_mps = sim_s, speed_mps
+        then_mps, away_m = (np.zeros(1), np.zeros(1)) if lane is None else _limits(lane)
+        target_mps = min(self.set_speed_mps, _reachable(then_mps, away_m))
+        wished = min(_SPEEDING_PER_S * (target_mps - speed_mps), _QUICKEST_MPS2)
+        needed = (speed_mps**2 - then_mps**2) / (2.0 * np.maximum(away_m, _NEAREST_M))
+        if (slowing := float(needed.max())) > 0.8 * _BRAKING_MPS2:
+            # The target falls while one brakes: following it by its error alone would lag behind.
+            wished = min(wished, -slowing)
+        wished = max(wished, -_HARDEST_MPS2)
+        must_stand = target_mps < _STANDSTILL_MPS and abs(speed_mps) < 2 * _STANDSTILL_MPS
+        pedals = Pedals(brake=_HOLD_BRAKE) if must_stand else self._for(wished, gained_mps, step_s)
+        self._pedals = self._moved(pedals, step_s)
         return self._pedals
 
     def target_mps(self, lane: LaneView) -> float:
         """Return the speed that the road ahead allows, at most the set speed."""
-        limits = [self.set_speed_mps, _curve_limit(lane)]
-        if lane.gap_m is not None:
-            away_m = lane.gap_m - _STANDOFF_M - _HEADWAY_S * lane.ahead_speed_mps
-            limits.append(_limit(lane.ahead_speed_mps, away_m))
-        if lane.stop_in_m is not None:
-            limits.append(_limit(0.0, lane.stop_in_m - _STOP_BEFORE_M))
-        if len(lane.path) < _DEAD_END_M:
-            limits.append(_limit(0.0, len(lane.path) - 1.0 - _END_BEFORE_M))
-        return min(limits)
+        return min(self.set_speed_mps, _reachable(*_limits(lane)))
 
-    def _towards(self, target_mps: float, speed_mps: float, step_s: float) -> Pedals:
-        if target_mps < _STANDSTILL_MPS and abs(speed_mps) < 2 * _STANDSTILL_MPS:
-            return self._moved(Pedals(brake=_HOLD_BRAKE), step_s)
-        error_mps = target_mps - speed_mps
-        wished = min(max(_SLOWING_PER_S * error_mps, -_HARDEST_MPS2), _QUICKEST_MPS2)
+    def _for(self, wished: float, gained_mps: float, step_s: float) -> Pedals:
+        """Return the pedals for an acceleration, given what came of the last ones."""
         if wished < -_COAST_MPS2:
-            brake = min(1.0, _BRAKE_PER_MPS2 * (-wished - _COAST_MPS2 / 2))
-            return self._moved(Pedals(brake=brake), step_s)
-        if abs(error_mps) < 1.0:  # not while it speeds up: that would overshoot
-            learned = self._holding + _LEARN_PER_S * error_mps * step_s
+            return Pedals(brake=min(1.0, _BRAKE_PER_MPS2 * (-wished - _COAST_MPS2 / 2)))
+        was_put = abs(gained_mps) > _LARGEST_GAIN_MPS
+        if self._pedals.brake == 0.0 and wished < _QUICKEST_MPS2 and not was_put:
+            # What is missing to the wished acceleration, not to the speed: an integral of that
+            # would grow all the while the car speeds up, and overshoot.
+            learned = self._holding + _LEARN * (wished * step_s - gained_mps)
             self._holding = min(max(learned, 0.0), _MOST_HOLDING)
-        throttle = min(max(self._holding + _THROTTLE_PER_MPS2 * wished, 0.0), 1.0)
-        return self._moved(Pedals(throttle=throttle), step_s)
+        return Pedals(min(max(self._holding + _THROTTLE_PER_MPS2 * wished, 0.0), 1.0))
 
     def _moved(self, wished: Pedals, step_s: float) -> Pedals:
         """Return the pedals on their way to where they are wished; a foot leaves one at once."""
@@ -115,13 +123,23 @@ class SpeedControl:
         )
 
 
-def _curve_limit(lane: LaneView) -> float:
-    """Return the speed from which every curve of the path ahead can still be met slowly enough."""
-    curvature = np.maximum(np.abs(lane.path_curvature), 1e-6)
-    away_m = np.arange(len(curvature), dtype=np.float64)
-    return float(np.sqrt(SIDEWAYS_MPS2 / curvature + 2.0 * _BRAKING_MPS2 * away_m).min())
+def _limits(lane: LaneView) -> tuple[Floats, Floats]:
+    """Return the speeds that hold ahead, in curves and where one must stop, and how far away."""
+    curvature = np.maximum(np.abs(lane.path_curvature.astype(np.float64)), 1e-6)
+    speeds = np.sqrt(SIDEWAYS_MPS2 / curvature)
+    stops = []
+    if lane.gap_m is not None:
+        headway_m = _STANDOFF_M + _HEADWAY_S * lane.ahead_speed_mps
+        stops.append((lane.ahead_speed_mps, lane.gap_m - headway_m))
+    if lane.stop_in_m is not None:
+        stops.append((0.0, lane.stop_in_m - _STOP_BEFORE_M))
+    if len(lane.path) < _DEAD_END_M:
+        stops.append((0.0, len(lane.path) - 1.0 - _END_BEFORE_M))
+    then_mps = np.concatenate([speeds, [speed for speed, _ in stops]])
+    away_m = np.concatenate([np.arange(len(speeds)), [max(0.0, away) for _, away in stops]])
+    return then_mps, away_m
 
 
-def _limit(then_mps: float, away_m: float) -> float:
-    """Return the speed from which a lower one can be reached within a distance."""
-    return math.sqrt(max(0.0, then_mps**2 + 2.0 * _BRAKING_MPS2 * away_m))
+def _reachable(then_mps: Floats, away_m: Floats) -> float:
+    """Return the speed from which every one of the speeds can still be reached in time."""
+    return float(np.sqrt(then_mps**2 + 2.0 * _BRAKING_MPS2 * away_m).min())

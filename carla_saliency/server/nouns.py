@@ -1,10 +1,11 @@
 """The nouns that the server's parts hand to each other; imports NumPy only.
 
     roads (OpenDRIVE text -> RoadNetwork) -> scene (triangles with tags) -> render (Pixels)
-    world (actors, vehicles, weather; moved by tick()) -> service (RPC name -> method) -> serve (sockets)
+    world (actors, weather; moved by tick()) -> service (RPC name -> method) -> serve (sockets)
 
-Axes are CARLA's everywhere but inside `roads/opendrive.py`: x forward/east, y right/south, z up, metres,
-degrees, yaw clockwise seen from above. Arrays of points are float64 (N, 3) unless a docstring says else.
+Axes are CARLA's everywhere but inside `roads/opendrive.py`: x forward/east, y right/south, z up,
+metres, degrees, yaw clockwise seen from above. Arrays of points are float64 (N, 3) unless a
+docstring says else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Points = NDArray[np.float64]
 
 
 class Tag:
-    """Semantic tags of CARLA 0.9.14 to 0.9.16 (the value in the R channel of a semantic picture)."""
+    """Semantic tags of CARLA 0.9.14 to 0.9.16: the R channel of a semantic picture."""
 
     NONE, ROADS, SIDEWALKS, BUILDINGS, WALLS, FENCES, POLES, TRAFFIC_LIGHT, TRAFFIC_SIGNS = range(9)
     VEGETATION, TERRAIN, SKY, PEDESTRIANS, RIDER, CAR, TRUCK, BUS, TRAIN = range(9, 18)
@@ -69,7 +70,7 @@ class LaneStrip:
 
 @dataclass(frozen=True, slots=True)
 class MarkLine:
-    """One painted line along a lane's outer edge (lane 0: the centre line); doubles are two of these.
+    """One painted line along a lane's outer edge (lane 0: the centre line); a double is two.
 
     Attributes:
         road_id: OpenDRIVE road.

@@ -86,24 +86,17 @@ async def _serve(
     _end_on_signals(loop, stop)
     if end_with_stdin:
         _end_on_stdin(loop, stop)
-    streams = Streams(loop)
     async with contextlib.AsyncExitStack() as stack:
+        streams = Streams(loop)
         stream_server = await _listen(lambda: StreamConnection(streams), host, 0)
         stack.callback(stream_server.close)
-        stream_port = _port_of(stream_server)
         ready: asyncio.Future[str | CarlaSaliencyError] = loop.create_future()
 
         def make_world() -> World:
             parts = find_parts()
             first = parts.map_names()[0] if map_name is None else map_name
-            return World(parts, first, seed, _episode_id(), stream_port)
+            return World(parts, first, seed, _episode_id(), _port_of(stream_server))
 
-        def make_rpc() -> RpcConnection:
-            return RpcConnection(rpc_port)
-
-        rpc_port = Port(lambda c, r: worker.submit(c, r), lambda c: worker.forget(c))
-        rpc_server = await _listen(make_rpc, host, port)
-        stack.callback(rpc_server.close)
         worker = Worker(
             make_world,
             streams,
@@ -111,6 +104,10 @@ async def _serve(
             ready=lambda result: _resolve(ready, result),
             ended=lambda: _resolve(stop, _WORLD_DIED),
         )
+        rpc_port = Port(worker.submit, worker.forget)
+        rpc_server = await _listen(lambda: RpcConnection(rpc_port), host, port)
+        stack.callback(rpc_server.close)
+        worker.start()
         await asyncio.wait((ready, stop), return_when=asyncio.FIRST_COMPLETED)
         if ready.done():
             result = ready.result()

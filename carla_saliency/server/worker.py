@@ -73,6 +73,9 @@ class Worker:
         self._last_tick_s = 0.0
         self._logged = ""
         self._thread = threading.Thread(target=self._run, name="world", daemon=True)
+
+    def start(self) -> None:
+        """Make the world, and serve it."""
         self._thread.start()
 
     def submit(self, connection: RpcConnection, request: Request) -> None:

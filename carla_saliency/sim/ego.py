@@ -68,6 +68,8 @@ def spawn(world: Any, blueprint: Any, index: int | None, seed: int | None) -> tu
     for candidate in order:
         with server_calls("spawning the car"):
             vehicle = world.try_spawn_actor(blueprint, points[candidate])
+            if vehicle is None:  # taken; or no answer, which this call doesn't tell from it
+                world.get_settings()
         if vehicle is not None:
             return vehicle, candidate
     if index is not None:

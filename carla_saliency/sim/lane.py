@@ -88,7 +88,7 @@ class RoadSense:
     def place(self, pose: Pose) -> None:
         """Forget what led here and find the lane anew: the car was teleported."""
         self._referee.forget()
-        self._last_legal = None
+        self._route = self._last_legal = None
         self._find(pose, _FOUND_M)
 
     def observe(self, facts: TickFacts) -> Verdict:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import carla
+
 from carla_saliency.core import Pose
 from carla_saliency.sim.connect import server_calls, timed_out
 from carla_saliency.sim.facts import Neighbour
@@ -17,7 +19,7 @@ _KINDS = ("vehicle.", "walker.")
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    centre: Any  # carla.Location in the actor
+    centre_m: tuple[float, float, float]  # in the actor
     half_length_m: float
     half_width_m: float
 
@@ -51,7 +53,8 @@ class Surroundings:
             if math.hypot(place.x - pose.x_m, place.y - pose.y_m) > _SIGHT_M:
                 continue
             own = to_pose(transform)
-            centre = transform.transform(box.centre)
+            # The library writes the result into its argument, too: never hand it one that is kept.
+            centre = transform.transform(carla.Location(*box.centre_m))
             found.append(
                 Neighbour(
                     pose=Pose(
@@ -76,9 +79,10 @@ class Surroundings:
 
 def _box_of(actor: Any) -> _Box | None:
     try:
-        box = actor.bounding_box  # asks the server, from CARLA 0.9.16 on
+        box = actor.bounding_box  # from CARLA 0.9.16 on this asks the server, and holds the GIL
     except RuntimeError as error:
         if timed_out(error):
             raise
         return None  # destroyed since the snapshot
-    return _Box(box.location, box.extent.x, box.extent.y)
+    centre, extent = box.location, box.extent
+    return _Box((centre.x, centre.y, centre.z), extent.x, extent.y)

@@ -26,7 +26,15 @@ from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.layout import PANE_L, PANE_R, Box, Layout, Pixels
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.palette import BACKGROUND, FAILURE, LEFT, RIGHT, WARNING
-from carla_saliency.draw.state import MethodView, Recording, UiState, World
+from carla_saliency.draw.state import (
+    Card,
+    CardLine,
+    Interlude,
+    MethodView,
+    Recording,
+    UiState,
+    World,
+)
 from carla_saliency.draw.text import CHARACTERS, Type
 
 CONTRACT = Contract(
@@ -196,16 +204,14 @@ def test_a_push_to_the_right_is_orange_and_one_to_the_left_is_blue() -> None:
     attribution[20:40, 20:80] = -0.001
     attribution[20:40, 120:180] = 0.001
     pane = view(saliency_of(attribution), PANE_R)
-    colours = pane.reshape(-1, 3).astype(int)
-    strong = pane[..., :].astype(int).max(axis=2) > 120
+    strong = np.ptp(pane.astype(int), axis=2) > 60
     xs = np.flatnonzero(strong.any(axis=0))
-    assert xs.min() > 30
+    assert (xs.min(), xs.max()) == pytest.approx((20 * 3.1, 180 * 3.1), abs=2)
     left, right = pane[200, 150].astype(int), pane[200, 460].astype(int)
     assert left[2] > 150 > left[0]
     assert right[0] > 150 > right[2]
     assert abs(left - np.array(LEFT)).max() < 140
     assert abs(right - np.array(RIGHT)).max() < 140
-    assert colours.max() <= 255
 
 
 @pytest.mark.parametrize("size", [*SIZES, (1920, 1080)])
@@ -303,7 +309,7 @@ def test_a_weaker_map_is_darker_and_not_scaled_up() -> None:
     painter = make_painter()
     strong = view(painter.paint(make_step(0, attribution, image), STATE), PANE_R)
     weak = view(painter.paint(make_step(1, attribution * 0.2, image), STATE), PANE_R)
-    assert weak.mean() < 0.6 * strong.mean()
+    assert weak.mean() - 14 < 0.5 * (strong.mean() - 14)  # 14 is a black camera
 
 
 # ------------------------------------------------------------------ the numbers
@@ -473,8 +479,9 @@ def check_texts(placed: Placed, cut: list[str], size: tuple[int, int]) -> None:
         assert found.x + found.w <= slot.x + slot.w, words_
         assert Box(*found).inside(whole), words_
         assert set(words_) <= CHARACTERS, words_
-    for (a, _, first), (b, _, second) in combinations(placed, 2):
-        assert not Box(*first).overlaps(Box(*second)), (a, b)
+    boxes = [(words_, Box(*found)) for words_, _, found in placed]
+    for (a, first), (b, second) in combinations(boxes, 2):
+        assert not first.overlaps(second), (a, b)
 
 
 STATES = {
@@ -503,7 +510,7 @@ def test_no_text_is_cut_or_lies_on_another(
     placed, cut = record_texts(monkeypatch)
     painter = make_painter(size, max_steer_deg=degrees)
     fixed = list(placed)
-    for frame_id in range(0, 3000, 60):  # 3 s from step to step: past calibration
+    for frame_id in range(0, 900, 60):  # 3 s from step to step: past calibration
         placed.clear()
         kinds = (EventKind.LANE_DEPARTURE,) if frame_id % 240 == 0 else ()
         world = replace(WORLD, spawn=f"spawn {frame_id % 7}")  # writes all words anew
@@ -519,12 +526,12 @@ def test_no_text_of_a_crowded_strip_lies_on_another(
     placed, cut = record_texts(monkeypatch)
     painter = make_painter(size)
     drivers: tuple[Driver, ...] = ("network", "expert", "manual")
-    for tick in range(900):
+    for tick in range(160):
         placed.clear()
-        kinds = tuple(EventKind) if tick % 130 == 7 else ()
-        step = make_step(tick, driver=drivers[tick // 50 % 3], events=kinds)
+        kinds = tuple(EventKind) if tick % 26 == 7 else ()
+        step = make_step(5 * tick, driver=drivers[tick // 10 % 3], events=kinds)
         painter.paint(step, STATE)
-        if tick % 10 == 0:
+        if tick % 5 == 0:
             check_texts(placed, cut, size)
 
 
@@ -574,6 +581,22 @@ def test_no_text_of_an_alarm_is_cut(size: tuple[int, int], monkeypatch: pytest.M
     check_texts(placed, cut, size)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_remark_stands_behind_its_line_however_long_that_is(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed, cut = record_texts(monkeypatch)
+    painter = make_painter(size)
+    lines = (
+        CardLine("the picture of frame 004312 of the front camera", remark="waiting"),
+        CardLine("first frame", number="4", remark="waiting"),
+    )
+    content = Interlude(badge="CONNECTING", left=Card(heading="Connecting", lines=lines))
+    painter.paint_card(content, STATE)
+    check_texts(placed, cut, size)
+    assert [text for text, _, _ in placed].count("waiting") == 2
+
+
 # ------------------------------------------------------------------ cards and help
 
 
@@ -612,7 +635,7 @@ def test_help_is_drawn_on_a_copy() -> None:
     picture = painter.paint(make_step(), STATE)
     shown = painter.paint_help(picture, STATE)
     assert has(shown[130:600, 120:1160], BACKGROUND, 300_000)
-    assert not has(picture[62:411], BACKGROUND, 10_000)
+    assert not has(view(picture, PANE_L), BACKGROUND, 100)
 
 
 def test_the_colour_bar_has_the_colours_of_the_map() -> None:

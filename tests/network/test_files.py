@@ -194,8 +194,7 @@ def test_a_contract_of_another_network_beside_the_model_is_refused(tmp_path: Pat
 def test_no_tensorflow_is_imported_to_run_a_network(tmp_path: Path) -> None:
     path = write_keras(tmp_path / "tiny.keras", TINY)
     code = (
-        "import sys; from carla_saliency.network.contract import DEFAULT_CONTRACT, contract_path, save_contract
-from carla_saliency.network.runtime import load_network; "
+        "import sys; from carla_saliency.network.runtime import load_network; "
         "import carla_saliency.saliency, carla_saliency.network.preprocess; "
         f"load_network({str(path)!r}); "
         "print(*({'tensorflow', 'keras', 'carla', 'pygame'} & set(sys.modules)))"

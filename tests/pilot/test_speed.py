@@ -60,9 +60,10 @@ def test_the_set_speed_is_reached_and_held_smoothly(pull: float, slope_mps2: flo
         car.move(pedals)
         speeds.append(car.speed_mps)
         throttles.append(pedals.throttle)
-    assert max(speeds) < SET_MPS + 0.4
-    assert speeds[-1] == pytest.approx(SET_MPS, abs=0.15)
-    assert np.abs(np.diff(throttles)).max() <= 2.0 * TICK_S + 1e-9 or pull > 0
+    assert max(speeds) < SET_MPS + 0.5
+    downhill_mps = 0.4 if slope_mps2 < 0.0 else 0.1  # the brake is not dragged for 1 km/h
+    assert speeds[-1] == pytest.approx(SET_MPS, abs=downhill_mps)
+    assert np.diff(throttles).max() <= 2.0 * TICK_S + 1e-9
     assert np.abs(np.diff(throttles[400:])).max() < 0.02
 
 

@@ -2,9 +2,8 @@
 
     python stand_in_server.py PORT MAP [--end-with-stdin]
 
-The scenery is one parked car ahead of the first spawn point and a wall beside it; the renderer paints
-each
-picture in one colour that depends on the camera, the actors and the weather.
+The scenery is one parked car ahead of the first spawn point and a wall beside it; the renderer
+paints each picture in one colour that depends on the camera, the actors and the weather.
 """
 
 from __future__ import annotations
@@ -39,10 +38,12 @@ STRAIGHT = """<?xml version="1.0"?>
   <planView><geometry s="0" x="0" y="0" hdg="0" length="400"><line/></geometry></planView>
   <lanes><laneSection s="0">
    <left><lane id="1" type="driving" level="false"><width sOffset="0" a="3.5" b="0" c="0" d="0"/>
-   </lane></left>
-   <center><lane id="0" type="none" level="false"/></center>
+    <roadMark sOffset="0" type="solid" weight="standard" color="white" width="0.15"/></lane></left>
+   <center><lane id="0" type="none" level="false">
+    <roadMark sOffset="0" type="broken" weight="standard" color="white" width="0.15"/></lane>
+   </center>
    <right><lane id="-1" type="driving" level="false"><width sOffset="0" a="3.5" b="0" c="0" d="0"/>
-   </lane></right>
+    <roadMark sOffset="0" type="solid" weight="standard" color="white" width="0.15"/></lane></right>
   </laneSection></lanes>
  </road>
 </OpenDRIVE>

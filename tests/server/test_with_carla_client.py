@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import signal
 import socket
 import subprocess
@@ -473,13 +474,15 @@ def test_driving_into_a_parked_car_is_a_collision(world, listen) -> None:
 
 
 def test_two_cars_that_meet_both_know(world, listen) -> None:
-    points = world.get_map().get_spawn_points()
-    behind, before = spawn_car(world, 5), spawn_car(world, 6)
+    behind = spawn_car(world, 5)
+    place = world.get_map().get_spawn_points()[5]
+    ahead = place.get_forward_vector()
+    place.location += ahead * 12
+    before = world.spawn_actor(world.get_blueprint_library().find("vehicle.audi.tt"), place)
     first, second = listen(behind, "other.collision"), listen(before, "other.collision")
     world.tick()
-    towards = points[6].location - points[5].location
-    behind.set_target_velocity(towards.make_unit_vector() * 20)
-    for _ in range(40):
+    behind.set_target_velocity(ahead * 20)
+    for _ in range(20):
         world.tick()
     assert first.get().other_actor.id == before.id
     assert second.get().other_actor.id == behind.id
@@ -495,7 +498,8 @@ def test_lane_invasion_is_noticed_by_the_client(world, listen) -> None:
         left.location += left.get_right_vector() * -0.2
         car.set_transform(left)
         world.tick()
-    assert invasions.get().actor.id == car.id
+    markings = invasions.get().crossed_lane_markings
+    assert {str(marking.type) for marking in markings} == {"Broken"}
 
 
 def test_position_and_motion_sensors_report(world, listen) -> None:
@@ -520,20 +524,19 @@ def test_a_stopped_sensor_can_listen_again(world, listen) -> None:
     assert camera.get().frame == frame
 
 
-def test_the_same_commands_give_the_same_pictures(start_server) -> None:
+def test_the_same_commands_give_the_same_pictures(client) -> None:
     def drive() -> list[bytes]:
-        with start_server("straight") as server:
-            world = connect(server).get_world()
-            make_synchronous(world)
-            car = spawn_car(world, 5)
-            camera = Listener(world, car, "camera.rgb", image_size_x="16", image_size_y="8")
-            car.apply_control(carla.VehicleControl(throttle=0.7, steer=0.1))
-            pictures = []
-            for _ in range(30):
-                world.tick()
-                pictures.append(bytes(camera.get().raw_data))
-            camera.sensor.stop()
-            return pictures
+        world = client.load_world("straight")
+        make_synchronous(world)
+        car = spawn_car(world, 5)
+        camera = Listener(world, car, "camera.rgb", image_size_x="16", image_size_y="8")
+        car.apply_control(carla.VehicleControl(throttle=0.7, steer=0.1))
+        pictures = []
+        for _ in range(30):
+            world.tick()
+            pictures.append(bytes(camera.get().raw_data))
+        camera.sensor.stop()
+        return pictures
 
     first = drive()
     assert len(set(first)) > 5
@@ -547,11 +550,7 @@ def test_two_clients_see_one_world(server, world) -> None:
     other = connect(server).get_world()
     car = spawn_car(world)
     frame = other.tick()
-    assert (
-        world.wait_for_tick(TIMEOUT_S).frame >= frame
-        if world.get_snapshot().frame < frame
-        else True
-    )
+    assert world.tick() == frame + 1
     assert other.get_actors().find(car.id).type_id == "vehicle.tesla.model3"
     other.get_actors().find(car.id).apply_control(carla.VehicleControl(throttle=1.0))
     for _ in range(20):
@@ -641,14 +640,15 @@ def test_a_traffic_manager_drives_a_car_along_its_lane(start_server) -> None:
     with start_server("curvy") as server, run_client(server, script) as process:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
-        words = output.split()
-        assert float(words[1]) > 3.0, output
-        assert float(words[3]) < 1.0, output
+        speed, worst = re.findall(r"(?:speed|worst) ([0-9.]+)", output)
+        assert float(speed) > 3.0, output
+        assert float(worst) < 1.0, output
 
 
 # ------------------------------------------------------------------ the process
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_stdin_also_with_a_client_connected(start_server) -> None:
     with start_server("straight") as server:
         assert server.line == f"listening on 127.0.0.1:{server.port}, map straight, seed 0\n"
@@ -659,6 +659,7 @@ def test_it_ends_with_its_stdin_also_with_a_client_connected(start_server) -> No
         assert server.process.stdout.read() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly(start_server, number) -> None:
     with start_server("straight") as server:
@@ -666,6 +667,7 @@ def test_a_signal_ends_it_cleanly(start_server, number) -> None:
         assert server.process.wait(10) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

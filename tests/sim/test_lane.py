@@ -477,6 +477,21 @@ def test_a_teleported_car_is_found_anew() -> None:
     assert view.offset_m == pytest.approx(0.0, abs=1e-4)
 
 
+def test_a_car_that_is_teleported_off_the_road_has_no_lane_until_it_is_back() -> None:
+    road_sense = sense(road())
+    road_sense.observe(facts(Pose(50.0, 1.75), 0))
+    road_sense.place(Pose(50.0, 80.0))
+    assert road_sense.observe(facts(Pose(50.0, 80.0), 1, driver="manual")).lane is None
+    assert road_sense.observe(facts(Pose(50.0, 1.75), 2, driver="manual")).lane is not None
+
+
+def test_a_network_that_was_never_on_a_road_is_put_on_the_nearest_one() -> None:
+    verdict = sense(road()).observe(facts(Pose(50.0, 80.0)))
+    assert verdict.put_back is not None
+    assert verdict.put_back.x_m == pytest.approx(50.0, abs=1.0)
+    assert verdict.put_back.y_m == pytest.approx(1.75, abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ["curvy", "town"])
 def test_a_car_beside_any_place_sees_that_places_lane(name: str) -> None:
     places = [p for p in spread_lane_poses(shipped(name), 37.0) if not p.in_junction]

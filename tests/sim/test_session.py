@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +19,9 @@ import carla
 import numpy as np
 import pytest
 
-from carla_saliency.core import Contract, Control, Decision, Observation, Pose
+from carla_saliency.core import Contract, Control, Decision, EventKind, Observation, Pose
 from carla_saliency.errors import BadInputError, SimulatorError
+from carla_saliency.sim.poses import to_pose
 from carla_saliency.sim.session import CarlaSession, SessionSettings, Waiting
 
 pytestmark = pytest.mark.slow
@@ -40,6 +41,7 @@ STAND = Decision(Control(brake=1.0), "expert", None)
 CHILD = """
 import signal, sys
 from carla_saliency.core import Contract, Control, Decision, Pose
+from carla_saliency.sim.poses import to_pose
 from carla_saliency.sim.session import CarlaSession, SessionSettings
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -239,6 +241,57 @@ def test_the_lane_is_seen(server: Server) -> None:
     assert lane is not None
     assert abs(lane.offset_m) < 0.5
     assert abs(lane.heading_error_deg) < 10.0
+
+
+@contextmanager
+def parked(server: Server) -> Iterator[Callable[[float], Pose]]:
+    """Somebody else's standing car; gives the pose so many metres behind it in its lane."""
+    client = server.client()
+    world = client.get_world()
+    carla_map = world.get_map()
+    point = carla_map.get_spawn_points()[0]
+    blueprint = world.get_blueprint_library().find("vehicle.tesla.model3")
+    car = world.spawn_actor(blueprint, point)
+    world.wait_for_tick(20.0)
+
+    def behind(distance_m: float) -> Pose:
+        waypoint = carla_map.get_waypoint(point.location).previous(distance_m)[0]
+        return to_pose(waypoint.transform)
+
+    try:
+        yield behind
+    finally:
+        car.destroy()
+        world.wait_for_tick(20.0)
+
+
+def test_a_car_ahead_in_the_lane_is_seen(server: Server) -> None:
+    with parked(server) as behind, CarlaSession(server.settings(), CONTRACT) as session:
+        session.place(behind(15.0))
+        lanes = [observation.lane for observation in drive(session, 5, STAND)[1:]]
+    for lane in lanes:
+        assert lane is not None
+        assert lane.gap_m == pytest.approx(15.0 - 4.8, abs=0.8)
+        assert lane.ahead_speed_mps == pytest.approx(0.0, abs=0.1)
+
+
+def test_a_collision_is_an_event_and_the_car_is_put_back(server: Server) -> None:
+    with parked(server) as behind, CarlaSession(server.settings(), CONTRACT) as session:
+        session.place(behind(16.0), speed_mps=8.0)
+        seen = drive(session, 1)
+        while not seen[-1].events:
+            lane = seen[-1].lane
+            assert lane is not None
+            bend = session.car.wheelbase_m * float(lane.path_curvature[0])
+            steering = bend - 0.3 * lane.offset_m - 0.03 * lane.heading_error_deg
+            session.send(Decision(Control(steering, throttle=0.4), "network", None))
+            seen.append(session.receive())
+        seen += drive(session, 2, STAND)[1:]
+    hit, after = seen[-3], seen[-2]
+    assert [event.kind for event in hit.events] == [EventKind.COLLISION, EventKind.INTERVENTION]
+    assert np.hypot(after.pose.x_m - hit.pose.x_m, after.pose.y_m - hit.pose.y_m) > 8.0
+    assert after.frame.frame_id == hit.frame.frame_id + 1
+    assert seen[-1].events == ()
 
 
 def test_a_normal_exit_puts_everything_back(server: Server) -> None:

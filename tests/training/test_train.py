@@ -59,12 +59,12 @@ def write(folder: Path, count: int, car: Car = CAR) -> Path:
 @pytest.mark.slow
 def test_a_trained_network_follows_what_it_was_shown(tmp_path: Path, caplog) -> None:
     out = tmp_path / "net.keras"
-    folder = write(tmp_path / "d", 400)
-    recipe = Recipe(epochs=5, batch=32, augmentation=Augmentation(shadow=0))
+    folder = write(tmp_path / "d", 300)
+    recipe = Recipe(epochs=5, batch=24, augmentation=Augmentation(shadow=0))
     with caplog.at_level(logging.INFO, logger="carla_saliency"):
         reports = train([folder], out, recipe)
     assert [report.epoch for report in reports] == [1, 2, 3, 4, 5]
-    assert reports[-1].mae < 0.06  # always going straight has 0.15
+    assert reports[-1].mae < 0.08  # always going straight has 0.15
     assert reports[-1].mae_by_curvature[0] is not None
     assert sum(record.message.startswith("epoch") for record in caplog.records) == 5
 
@@ -75,12 +75,13 @@ def test_a_trained_network_follows_what_it_was_shown(tmp_path: Path, caplog) -> 
     assert contract.speed_kmh == (18.0, 19.1)
     assert contract.crop == CONTRACT.crop
     report = json.loads((tmp_path / "net.training.json").read_text())
-    assert report["frames"] == {"trained": 360, "validated": 40}
+    assert report["frames"] == {"trained": 270, "validated": 30}
     assert len(report["epochs"]) == 5
     assert not list(tmp_path.glob("*.part*"))
+    assert out.stat().st_size < 1.5e6  # without the optimiser's state
 
     again = train([folder], tmp_path / "more.keras", Recipe(epochs=1, lr=1e-4), init=out)
-    assert again[0].mae < 0.08  # it went on, it did not begin anew
+    assert again[0].mae < 0.1  # it went on, it did not begin anew
 
 
 def test_the_same_seed_gives_the_same_batches_and_epochs_differ(tmp_path: Path) -> None:

@@ -98,6 +98,8 @@ class Renderer:
         self._context.enable_only(moderngl.DEPTH_TEST)
         target.depth_mask = True
         view = stock.view(camera, SIGHT_M)
+        self._context.enable(moderngl.CULL_FACE)
+        self._context.front_face = "ccw"
         self._draw_actors(actors, light)
         self._draw_scene(stock, camera, view, light.night)
         self._draw_sky(camera)
@@ -184,8 +186,9 @@ class Renderer:
         solid = self._program("solid", night)
         solid["origin"].value = (0.0, 0.0, 0.0)
         stock.draw_solid(solid, view, NEAR_SIGHT_M)
-        stock.draw_boards(self._program("board", night), view)
         solid["origin"].value = (camera.pose.x, camera.pose.y, stock.scene.base_z)
+        self._context.disable(moderngl.CULL_FACE)
+        stock.draw_boards(self._program("board", night), view)
         stock.draw_horizon(solid)
 
     def _draw_sky(self, camera: Camera) -> None:
@@ -200,14 +203,14 @@ class Renderer:
         self._plain_array("sky", program).render(moderngl.TRIANGLE_STRIP)
 
     def _draw_blobs(self, actors: Sequence[DrawnActor], light: Light) -> None:
-        """Darken the ground under actors: a soft box, pushed away from the sun."""
+        """Darken the ground under actors: a soft box, drawn out away from the sun."""
         program = self._program("blob", False)
         array = self._plain_array("blob", program)
         sun = float(light.sun_colour.max())
         program["strength"].value = min(0.30 + 0.40 * sun, 0.66)
         for actor in actors:
             pose, (length, width, height) = actor.pose, actor.extent
-            drift = np.clip(light.cast * height * 0.55, -1.6, 1.6) * min(sun * 1.3, 1.0)
+            drift = np.clip(light.cast * height * 1.4, -3.0, 3.0) * min(sun * 1.3, 1.0)
             program["place"].value = (pose.x, pose.y, pose.z + 0.02, np.radians(pose.yaw))
             program["half_size"].value = (length, width)
             program["drift"].value = tuple(drift)

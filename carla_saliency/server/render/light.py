@@ -73,7 +73,7 @@ def light_of(weather: Weather, haze: tuple[float, float, float] = (1.0, 1.0, 1.0
     altitude = weather.sun_altitude_angle
     cloud = float(np.clip(weather.cloudiness / 100, 0, 1))
     rain = float(np.clip(weather.precipitation / 100, 0, 1))
-    day = _step(-7.0, 14.0, altitude)  # 0 night, 1 day
+    day = _step(-8.0, 7.0, altitude)  # 0 night, 1 day
     warm = 1 - _step(0.0, 28.0, altitude)  # low sun is orange
 
     high = float(np.radians(max(altitude, 4.0) if altitude > -4 else 40.0))
@@ -82,10 +82,10 @@ def light_of(weather: Weather, haze: tuple[float, float, float] = (1.0, 1.0, 1.0
         [np.cos(azimuth) * np.cos(high), np.sin(azimuth) * np.cos(high), np.sin(high)]
     )
     sun = _mix(np.array([1.0, 0.97, 0.90]), np.array([1.0, 0.68, 0.40]), warm)
-    sun = sun * (0.95 * _step(-2.0, 12.0, altitude)) * (1 - 0.93 * cloud**1.4) * (1 - 0.5 * rain)
-    moon = np.array([0.035, 0.045, 0.07]) * (1 - 0.8 * cloud)
-    sky = _mix(np.array([0.50, 0.53, 0.58]), np.array([0.72, 0.73, 0.74]), cloud**1.4)
-    sky = _mix(np.array([0.065, 0.075, 0.11]), sky * (1 - 0.18 * rain), day)
+    sun = sun * (0.95 * _step(-3.0, 7.0, altitude)) * (1 - 0.93 * cloud**1.4) * (1 - 0.4 * rain)
+    moon = np.array([0.06, 0.075, 0.11]) * (1 - 0.8 * cloud)
+    sky = _mix(np.array([0.50, 0.53, 0.58]), np.array([0.84, 0.85, 0.86]), cloud**1.4)
+    sky = _mix(np.array([0.115, 0.13, 0.175]), sky * (1 - 0.10 * rain), day)
 
     grey = _mix(np.array([0.62, 0.65, 0.69]), np.array([0.52, 0.545, 0.57]), rain)
     clear_zenith, clear_horizon = np.array([0.24, 0.43, 0.76]), np.array([0.70, 0.80, 0.90])
@@ -94,7 +94,7 @@ def light_of(weather: Weather, haze: tuple[float, float, float] = (1.0, 1.0, 1.0
     overcast = cloud**1.8
     zenith = _mix(clear_zenith, grey * 0.92, overcast)
     horizon = _mix(clear_horizon, grey * 1.08, overcast)
-    dark = np.array([0.012, 0.017, 0.035])
+    dark = np.array([0.022, 0.03, 0.058])
     zenith, horizon = _mix(dark, zenith, day), _mix(dark * 2.2, horizon, day)
     cloud_light = _mix(np.array([0.05, 0.055, 0.07]), _mix(np.array([1.0, 1.0, 1.0]), grey, cloud), day)
 
@@ -115,7 +115,7 @@ def light_of(weather: Weather, haze: tuple[float, float, float] = (1.0, 1.0, 1.0
         fog_colour=fog_colour,
         fog_per_m=fog,
         fog_from_m=max(weather.fog_distance, 0.0),
-        wet=0.42 * float(np.clip(max(weather.wetness, weather.precipitation_deposits) / 100, 0, 1)),
+        wet=0.30 * float(np.clip(max(weather.wetness, weather.precipitation_deposits) / 100, 0, 1)),
         night=altitude < NIGHT_DEG,
         zenith=zenith,
         horizon=horizon * np.array(haze),

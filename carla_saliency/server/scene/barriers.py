@@ -10,7 +10,7 @@ import numpy as np
 from carla_saliency.server.nouns import Tag
 from carla_saliency.server.scene import style
 from carla_saliency.server.scene.ground import Edge
-from carla_saliency.server.scene.mesh import Floats, add_box
+from carla_saliency.server.scene.mesh import Floats
 from carla_saliency.server.scene.site import Site
 
 if TYPE_CHECKING:
@@ -148,9 +148,22 @@ def _end_piece(made: Dressing, plan: BarrierPlan, near: Floats, far: Floats) -> 
 
 
 def _add_posts(made: Dressing, plan: BarrierPlan, line: Floats, z: Floats, length: Floats) -> None:
-    for at in np.arange(0, length[-1], POST_GAP_M):
-        x, y, ground = (float(np.interp(at, length, c)) for c in (line[:, 0], line[:, 1], z))
-        add_box(
-            made.near, (x, y, ground - 0.2), 0.0, (0.05, 0.05, 0.85), tag=plan.tag, layer=style.PLAIN,
+    """Add posts behind the beam: two crossed plates each, seen from both sides."""
+    at = np.arange(0, length[-1], POST_GAP_M)
+    feet = np.column_stack([np.interp(at, length, c) for c in (line[:, 0], line[:, 1], z)])
+    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        half = np.array([-dy, dx, 0]) * 0.06
+        corners = [feet - half, feet + half, feet + half, feet - half]
+        quads = np.stack(corners, axis=1)
+        quads[:, :2, 2] -= 0.2
+        quads[:, 2:, 2] += 0.68
+        first = 4 * np.arange(len(feet))[:, None]
+        made.near.add(
+            quads.reshape(-1, 3),
+            np.concatenate([first + [0, 1, 2], first + [0, 2, 3]]),
+            uv=np.zeros((4 * len(feet), 2)),
+            normals=(dx, dy, 0),
+            tag=plan.tag,
+            layer=plan.layer,
             tint=np.array(plan.tint) * 0.8,
-        )  # fmt: skip
+        )

@@ -253,7 +253,7 @@ def _park(
     colour = CAR_COLOURS[int(rng.integers(len(CAR_COLOURS)))]
     pose = Transform(float(xy[0]), float(xy[1]), z, 0.0, yaw, 0.0)
     extent = PARKED_EXTENTS[blueprint]
-    bake(made.near, model_of(blueprint, extent), pose, colour)
+    bake(made.near, model_of(blueprint, extent, fine=False), pose, colour)
     made.parked.append(ParkedCar(blueprint, pose, colour))
     made.add_box_shadow(box_corners(*xy, yaw, 0.95 * extent[0], 0.95 * extent[1]), 1.3 * extent[2])
 

@@ -22,6 +22,7 @@ KERB_STONE_M = 0.18
 # a depth buffer of 24 bits tells them apart far beyond the fog.
 FILL_M, VERGE_DOWN_M, LAND_DOWN_M = -0.012, -0.03, -0.07
 CHORD_M = 0.02
+KERB_CHORD_M = 0.04  # kerbs have many faces
 LONGEST_M = 15.0
 ASPHALT_TEXTURE_M = 7.0
 LAND_CELL_M = 20.0
@@ -95,8 +96,8 @@ def sections(network: RoadNetwork) -> Iterator[list[LaneStrip]]:
         yield sorted(lanes, key=lambda lane: -lane.lane_id)
 
 
-def thin(lanes: list[LaneStrip]) -> NDArray[np.int64]:
-    """Choose the samples that a section needs, so that chords stay within `CHORD_M`."""
+def thin(lanes: list[LaneStrip], chord_m: float = CHORD_M) -> NDArray[np.int64]:
+    """Choose the samples that a section needs, so that chords stay within a distance of it."""
     s = lanes[0].s
     if len(s) < 3:
         return np.arange(len(s))
@@ -106,7 +107,7 @@ def thin(lanes: list[LaneStrip]) -> NDArray[np.int64]:
     bend = np.abs(np.diff(slope, axis=0)) / (0.5 * (step[1:] + step[:-1]))
     curve = np.pad(bend.max(axis=1), 1, mode="edge")
     curve = np.maximum(curve[1:], curve[:-1])
-    need = np.diff(s) / np.clip(np.sqrt(8 * CHORD_M / np.maximum(curve, 1e-9)), 0.1, LONGEST_M)
+    need = np.diff(s) / np.clip(np.sqrt(8 * chord_m / np.maximum(curve, 1e-9)), 0.1, LONGEST_M)
     total = np.concatenate([[0.0], np.cumsum(np.minimum(need, 1.0))])
     marks = np.linspace(0, total[-1], max(int(np.ceil(total[-1])), 1) + 1)
     return np.unique(np.searchsorted(total, marks - 1e-9).clip(0, len(s) - 1))
@@ -155,7 +156,7 @@ def add_roads(builder: MeshBuilder, network: RoadNetwork, site: Site, looks: Loo
             if lane.kind in ASPHALT_KINDS:
                 _add_asphalt(builder, lane, pick, looks)
             elif lane.kind in WALK_KINDS:
-                _add_sidewalk(builder, lane, pick, site, looks)
+                _add_sidewalk(builder, lane, thin([lane], KERB_CHORD_M), site, looks)
 
 
 def _add_asphalt(
@@ -350,7 +351,7 @@ def add_horizon(builder: MeshBuilder, palette: Palette, rng: np.random.Generator
         top,
         uv_left=np.column_stack([u, np.full(count + 1, 0.02)]),
         uv_right=np.column_stack([u, np.full(count + 1, 0.98)]),
-        normals=(0, 0, 0.6),
+        normals=np.column_stack([-0.8 * circle, np.full(count + 1, 0.6)]),
         tag=Tag.VEGETATION if palette is style.TEMPERATE else Tag.TERRAIN,
         layer=style.FOREST,
     )

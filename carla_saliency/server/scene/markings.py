@@ -13,7 +13,7 @@ from carla_saliency.server.scene.ground import Looks, outward_of, stretches
 from carla_saliency.server.scene.site import WALK_KINDS
 
 PAINT_UP_M = 0.012
-CHORD_M = 0.01
+CHORD_M = 0.015
 LONGEST_M = 12.0
 KERB_GAP_M = 0.08
 

@@ -132,8 +132,8 @@ class MeshBuilder:
         """Return the triangles grouped by square cells of the ground, each with its own vertices."""
         if not self._vertices:
             return {}
-        vertices = np.concatenate(self._vertices)
-        indices = np.concatenate(self._indices)
+        whole = self.whole()
+        vertices, indices = whole.vertices, whole.indices
         middle = vertices["position"][indices].mean(axis=1)
         cells = np.floor(middle[:, :2] / size_m).astype(np.int64)
         keys, inverse = np.unique(cells, axis=0, return_inverse=True)
@@ -149,10 +149,21 @@ class MeshBuilder:
         return result
 
     def whole(self) -> Mesh:
-        """Return everything as one mesh."""
+        """Return everything as one mesh, all triangles wound alike: the renderer leaves out backs."""
         if not self._vertices:
             return Mesh(np.zeros(0, VERTEX), np.zeros((0, 3), np.uint32))
-        return Mesh(np.concatenate(self._vertices), np.concatenate(self._indices))
+        vertices, indices = np.concatenate(self._vertices), np.concatenate(self._indices)
+        return Mesh(vertices, _wound(vertices, indices))
+
+
+def _wound(vertices: NDArray[np.void], indices: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return the triangles so that (b - a) x (c - a) points where their normals point."""
+    a, b, c = (vertices["position"][indices[:, k]] for k in range(3))
+    normals = vertices["normal"][indices[:, 0], :3].astype(np.float32) - 127.5
+    back = (np.cross(b - a, c - a) * normals).sum(axis=1) < 0
+    result = indices.copy()
+    result[back, 1], result[back, 2] = indices[back, 2], indices[back, 1]
+    return result
 
 
 def add_box(

@@ -83,14 +83,15 @@ def tag_of(blueprint: str) -> int:
 
 
 @lru_cache(maxsize=256)
-def model_of(blueprint: str, extent: Extent) -> Model:
+def model_of(blueprint: str, extent: Extent, *, fine: bool = True) -> Model:
     """Return the model of a blueprint.
 
     Args:
         blueprint: For example "vehicle.tesla.model3".
         extent: Half sizes of its box in metres.
+        fine: With plates, mirrors and round wheels; without, a third of the triangles.
     """
-    parts = _Parts()
+    parts = _Parts(fine=fine)
     tag = tag_of(blueprint)
     if tag == Tag.PEDESTRIANS:
         _person(parts, 0.0, 0.0, 2 * extent[2])
@@ -110,7 +111,9 @@ def model_of(blueprint: str, extent: Extent) -> Model:
 class _Parts:
     """Collects flat faces; their normals look away from the middle of the part they belong to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fine: bool) -> None:
+        self.fine = fine
+        self.circle = np.linspace(0, 2 * np.pi, 14 if fine else 8, endpoint=False)
         self._corners: list[Floats] = []
         self._colours: list[tuple[float, float, float, float]] = []
         self._middles: list[Floats] = []
@@ -123,7 +126,9 @@ class _Parts:
             self._colours.append((*colour, material / 255))
             self._middles.append(np.asarray(middle, np.float64))
 
-    def loft(self, rings: Floats, colours: list[tuple[Colour, int]], ends: tuple[Colour, int]) -> None:
+    def loft(
+        self, rings: Floats, colours: list[tuple[Colour, int]], ends: tuple[Colour, int] | None
+    ) -> None:
         """Join rings (R, P, 3) of equal size; face p lies between ring points p and p + 1."""
         middle = rings.mean(axis=(0, 1))
         for low, high in zip(rings[:-1], rings[1:], strict=True):
@@ -132,8 +137,9 @@ class _Parts:
                 q = (p + 1) % low.shape[0]
                 colour, material = colours[p % len(colours)]
                 self.face(np.array([low[p], low[q], high[q], high[p]]), colour, material, axis)
-        self.face(rings[0], *ends, middle)
-        self.face(rings[-1], *ends, middle)
+        if ends is not None:
+            self.face(rings[0], *ends, middle)
+            self.face(rings[-1], *ends, middle)
 
     def box(self, low: Extent, high: Extent, colour: Colour, material: int = FIXED) -> None:
         (x0, y0, z0), (x1, y1, z1) = low, high
@@ -142,22 +148,27 @@ class _Parts:
         self.loft(rings, [(colour, material)], (colour, material))
 
     def wheel(self, x: float, y: float, radius: float, width: float) -> None:
-        """Add a tyre standing on the ground, with a hub on both sides."""
-        angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-        disc = np.column_stack([np.cos(angle), np.zeros(12), np.sin(angle)])
+        """Add a tyre standing on the ground, with a hub on its outer side (both on a bicycle)."""
+        angle = self.circle
+        disc = np.column_stack([np.cos(angle), np.zeros(len(angle)), np.sin(angle)])
         centre = np.array([x, y, radius])
         rings = np.stack([centre + radius * disc + [0, side * width / 2, 0] for side in (-1, 1)])
-        self.loft(rings, [(RUBBER, FIXED)], (RUBBER, FIXED))
+        self.loft(rings, [(RUBBER, FIXED)], None)
         for side in (-1, 1):
+            if y * side < 0:
+                continue
+            self.face(rings[(side + 1) // 2], RUBBER, FIXED, centre)
             hub = centre + 0.6 * radius * disc + [0, side * (width / 2 + 0.006), 0]
             self.face(hub, HUB, FIXED, centre)
 
     def vertices(self) -> NDArray[np.void]:
-        corners = np.array(self._corners)
+        corners = np.array(self._corners, np.float64)
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
         outward = corners.mean(axis=1) - np.array(self._middles)
-        normal *= np.where((normal * outward).sum(axis=1, keepdims=True) < 0, -1, 1)
+        back = (normal * outward).sum(axis=1) < 0
+        normal[back] *= -1
+        corners[back] = corners[back][:, ::-1]
         result = np.zeros((len(corners), 3), MODEL_VERTEX)
         result["position"] = corners
         result["colour"] = np.clip(np.array(self._colours)[:, None] * 255, 0, 255).round()
@@ -220,29 +231,46 @@ def _between(a: Floats, b: Floats, c: Floats, d: Floats, u: float, v: float) -> 
 def _lights(parts: _Parts, extent: Extent, front_z: float, rear_z: float, width: float) -> None:
     ex, ey, ez = extent
     for side in (-1, 1):
-        y0, y1 = side * 0.45 * width * ey, side * 0.95 * width * ey
-        y_low, y_high = min(y0, y1), max(y0, y1)
-        z = front_z * 2 * ez
-        parts.box(
-            (0.93 * ex, y_low, z - 0.07), (1.004 * ex, y_high, z + 0.07), (0.93, 0.94, 0.90), HEAD_LIGHT
-        )
-        z = rear_z * 2 * ez
-        parts.box(
-            (-1.004 * ex, y_low, z - 0.07), (-0.93 * ex, y_high, z + 0.07), (0.45, 0.03, 0.03), TAIL_LIGHT
-        )
-    parts.box((-1.005 * ex, -0.26, 0.42 * ez * 2), (-0.97 * ex, 0.26, 0.42 * ez * 2 + 0.12), (0.85, 0.85, 0.80))
-    parts.box((0.97 * ex, -0.45 * ey, 0.26 * ez * 2), (1.004 * ex, 0.45 * ey, 0.34 * ez * 2), DARK)
-    parts.box((-1.003 * ex, -0.75 * ey, 0.19 * ez * 2), (-0.9 * ex, 0.75 * ey, 0.26 * ez * 2), DARK)
+        y = side * 0.70 * width * ey
+        for end, z, half, colour, kind in (
+            (1, front_z, 0.055, (0.93, 0.94, 0.90), HEAD_LIGHT),
+            (-1, rear_z, 0.075, (0.45, 0.03, 0.03), TAIL_LIGHT),
+        ):
+            _plate(parts, end, ex, (y, 0.25 * width * ey), (z * 2 * ez, half), colour, kind)
+    if parts.fine:
+        low = 2 * ez
+        _plate(parts, -1, ex, (0.0, 0.26), (0.42 * low, 0.06), (0.85, 0.85, 0.80), FIXED)
+        _plate(parts, 1, ex, (0.0, 0.45 * ey), (0.30 * low, 0.05), DARK, FIXED)
+        _plate(parts, -1, ex, (0.0, 0.70 * ey), (0.23 * low, 0.04), DARK, FIXED)
+
+
+def _plate(
+    parts: _Parts,
+    end: int,
+    ex: float,
+    across: tuple[float, float],
+    up: tuple[float, float],
+    colour: Colour,
+    material: int,
+) -> None:
+    """Add a shallow box to the front (end 1) or the rear (-1): (middle, half size) across and up."""
+    inner, outer = end * 0.90 * ex, end * 1.004 * ex
+    y0, y1, z0, z1 = across[0] - across[1], across[0] + across[1], up[0] - up[1], up[0] + up[1]
+    ring = np.array([[0, y0, z0], [0, y1, z0], [0, y1, z1], [0, y0, z1]])
+    rings = np.stack([ring + [inner, 0, 0], ring + [outer, 0, 0]])
+    if parts.fine:
+        parts.loft(rings, [(colour, material)], None)
+    parts.face(rings[1], colour, material, (0.0, across[0], up[0]))
 
 
 def _wheels(parts: _Parts, extent: Extent, radius: float, places: tuple[float, ...]) -> None:
     ex, ey, _ = extent
-    angle = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    arch = np.column_stack([np.cos(angle), np.zeros(12), np.sin(angle)]) * radius * 1.16
+    angle = parts.circle
+    arch = np.column_stack([np.cos(angle), np.zeros(len(angle)), np.sin(angle)]) * radius * 1.16
     for x in places:
         for side in (-1, 1):
-            parts.face(arch + [x * ex, side * 0.985 * ey, radius], DARK, FIXED, (x * ex, 0, radius))
-            parts.wheel(x * ex, side * (ey - 0.09), radius, 0.21)
+            parts.face(arch + [x * ex, side * 0.992 * ey, radius], DARK, FIXED, (x * ex, 0, radius))
+            parts.wheel(x * ex, side * (ey - 0.095), radius, 0.21)
 
 
 def _car(parts: _Parts, extent: Extent, *, tall: bool) -> None:
@@ -262,7 +290,7 @@ def _car(parts: _Parts, extent: Extent, *, tall: bool) -> None:
     _lights(parts, extent, 0.44, belt - 0.06, 0.86)
     _wheels(parts, extent, min(0.36, 0.46 * extent[2]), (-0.62, 0.60))
     ex, ey, ez = extent
-    for side in (-1, 1):  # mirrors
+    for side in (-1, 1) if parts.fine else ():  # mirrors
         y = side * ey
         low = (0.36 * ex, min(0.88 * y, y), belt * 2 * ez)
         high = (0.41 * ex, max(0.88 * y, y), belt * 2 * ez + 0.14)
@@ -287,16 +315,24 @@ def _lorry(parts: _Parts, extent: Extent) -> None:
     white: Colour = (1.0, 1.0, 1.0)
     parts.box((-ex, -0.9 * ey, 0.25 * ez), (0.95 * ex, 0.9 * ey, 0.45 * ez), DARK)
     parts.box((-ex, -ey, 0.45 * ez), (0.50 * ex, ey, 2 * ez), (0.86, 0.86, 0.85))
-    cab = (ex * 0.53, -0.96 * ey, 0.28 * ez), (ex * 0.985, 0.96 * ey, 1.0 * ez)
-    parts.box(*cab, white, PAINT)
-    upper = (0.22, 0.5, 0.95)
-    front = (ex * 0.76, ey, ez)
-    shift = _Parts()
-    _cabin(shift, front, (-0.32, 0.98, 0.95), (-0.32, 0.72, 0.88), 0.5)
-    parts._corners += [c + [0.28 * ex, 0, 0] for c in shift._corners]
-    parts._colours += shift._colours
-    parts._middles += [m + [0.28 * ex, 0, 0] for m in shift._middles]
-    del upper
+    parts.box((0.53 * ex, -0.96 * ey, 0.28 * ez), (0.985 * ex, 0.96 * ey, 1.04 * ez), white, PAINT)
+    y = 0.96 * ey
+    rings = [
+        [(0.55 * ex, -y, z), (front * ex, -y, z), (front * ex, y, z), (0.55 * ex, y, z)]
+        for front, z in ((0.985, 1.04 * ez), (0.94, 1.68 * ez))
+    ]
+    parts.loft(np.array(rings), [(white, PAINT)], (white, PAINT))
+    window = np.array(
+        [
+            [0.99 * ex, -0.85 * ey, 1.05 * ez], [0.99 * ex, 0.85 * ey, 1.05 * ez],
+            [0.95 * ex, 0.80 * ey, 1.62 * ez], [0.95 * ex, -0.80 * ey, 1.62 * ez],
+        ]
+    )  # fmt: skip
+    parts.face(window + [0.012, 0, 0], PANE, GLASS, (0.7 * ex, 0, ez))
+    for side in (-1, 1):
+        pane = np.array([[0.66, 1.08], [0.94, 1.08], [0.91, 1.58], [0.66, 1.58]]) * [ex, ez]
+        face = np.column_stack([pane[:, 0], np.full(4, side * (0.965 * ey)), pane[:, 1]])
+        parts.face(face, PANE, GLASS, (0.7 * ex, 0, ez))
     _lights(parts, extent, 0.20, 0.20, 0.95)
     _wheels(parts, extent, min(0.48, 0.3 * ez), (-0.72, -0.5, 0.70))
 
@@ -309,8 +345,8 @@ def _person(parts: _Parts, x: float, z: float, height: float) -> None:
         parts.box((x - 0.045 * h, y - 0.042 * h, z), (x + 0.05 * h, y + 0.042 * h, z + 0.48 * h), (0.16, 0.18, 0.25))
         arm = side * 0.15 * h
         parts.box((x - 0.035 * h, arm - 0.03 * h, z + 0.45 * h), (x + 0.035 * h, arm + 0.03 * h, z + 0.80 * h), (0.9, 0.9, 0.9), PAINT)
-    angle = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-    circle = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(8)])
+    angle = parts.circle
+    circle = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(len(angle))])
 
     def rings(levels: list[tuple[float, float, float]]) -> Floats:
         return np.array([circle * [rx * h, ry * h, 0] + [x, 0, z + level * h] for level, rx, ry in levels])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from carla_saliency.errors import BadInputError
 from carla_saliency.server.nouns import (
@@ -37,8 +37,8 @@ class Scene(Protocol):
 class Renderer(Protocol):
     """Draws; must be made and used in one thread."""
 
-    def load(self, scene: Scene) -> None:
-        """Show this scenery from now on."""
+    def load(self, scene: Any) -> None:
+        """Show this scenery, made by the `build_scene` that belongs to it, from now on."""
 
     def render(self, camera: Camera, actors: Sequence[DrawnActor], weather: Weather) -> Pixels:
         """Return what a camera sees."""

@@ -66,7 +66,7 @@ def _crossing(ground: Ground, start: Vector, end: Vector, above: float, below: f
 
 def _height_above(ground: Ground, start: Vector, end: Vector, share: float) -> float:
     x, y, z = _between(start, end, share)
-    return z - ground.height(x, y)
+    return z - ground.height(x, y, z)
 
 
 def _between(start: Vector, end: Vector, share: float) -> Vector:

@@ -61,7 +61,7 @@ class Sensor(Actor):
     ) -> None:
         super().__init__(actor_id, description, place, parent)
         self._period_s = float(attributes["sensor_tick"])
-        self._due_s = 0.0
+        self._due_s = -math.inf
         self._size: tuple[int, int, float] | None = None
         if description.id in CAMERAS:
             self._size = _camera_size(description.id, attributes)
@@ -82,8 +82,10 @@ class Sensor(Actor):
         if elapsed_s < self._due_s - _EPSILON_S:
             return False
         # A whole period after the last due time, so that the rate holds whatever the ticks are;
-        # from now on if that is past already.
-        self._due_s = max(self._due_s + self._period_s, elapsed_s - _EPSILON_S)
+        # after now, if that is past already.
+        self._due_s += self._period_s
+        if self._due_s < elapsed_s:
+            self._due_s = elapsed_s + self._period_s
         return True
 
 

@@ -40,9 +40,9 @@ vec3 headlight(vec3 world) {
     float ahead = dot(d.xy, head_dir);
     float aside = head_dir.x * d.y - head_dir.y * d.x;
     float angle = aside / max(ahead, 0.5);
-    float beam = exp(-angle * angle * 3.2) * smoothstep(-1.0, 5.0, ahead);
-    float range = 1.0 / (1.0 + ahead * ahead * 0.0022);
+    float beam = exp(-angle * angle * 2.2) * smoothstep(-1.0, 5.0, ahead);
+    float range = 1.0 / (1.0 + ahead * ahead * 0.0016);
     float low = 1.0 - smoothstep(0.0, 1.6, d.z + 0.02 * ahead);
-    return vec3(1.0, 0.95, 0.85) * beam * range * (0.25 + 0.75 * low) * 1.15 * dot(head_dir, head_dir);
+    return vec3(1.0, 0.95, 0.85) * beam * range * (0.25 + 0.75 * low) * 1.9 * dot(head_dir, head_dir);
 }
 #endif
