@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from carla_saliency import factory
 from carla_saliency.commands.screen import (
     HandDriving,
+    Left,
     Screen,
-    connecting,
+    connecting_card,
     degrees_of,
     method_view,
     world_line,
 )
-from carla_saliency.core import DriveStep
+from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import UiState
 from carla_saliency.drive import drive
@@ -44,7 +45,7 @@ def run(settings: DriveSettings) -> int:
     steering = factory.load_steering(settings.model)
     log = DriveLog(1 / settings.fps)
     try:
-        with ExitStack() as stack:
+        with suppress(Left), ExitStack() as stack:
             _drive(settings, steering, log, stack)
     finally:  # also after Ctrl-C or a lost server: what was driven is told
         if log.ticks:
@@ -72,8 +73,10 @@ def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: Ex
             screen.wake(waiting)
         elif window is not None:
             window.pump()
+            if Quit() in window.requests():
+                raise Left
             state = UiState(method=method_view(settings.method))
-            window.show(early.paint_card(connecting(waiting, steering), state))
+            window.show(early.paint_card(connecting_card(waiting, steering), state))
 
     session = stack.enter_context(
         CarlaSession(

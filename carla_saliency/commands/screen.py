@@ -17,16 +17,9 @@ from carla_saliency.core import (
     StepOnce,
     ToggleRecording,
 )
+from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
-from carla_saliency.draw.state import (
-    Card,
-    CardLine,
-    Interlude,
-    MethodView,
-    Recording,
-    UiState,
-    World,
-)
+from carla_saliency.draw.state import Interlude, MethodView, Recording, UiState, World
 from carla_saliency.factory import Steering
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import HeldKeys as WindowKeys
@@ -41,6 +34,16 @@ from carla_saliency.timing import TickTimer
 AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
 FPS_TICKS = 20  # the rate in the window is the mean over so many ticks
 LATE_S = 0.5  # a tick that takes longer is worth a word
+STAGES = {  # what the session says it does -> how many of the card's steps are done
+    "loading the map": 2,
+    "setting up the world": 2,
+    "spawning the car": 2,
+    "waiting for the first picture": 3,
+}
+
+
+class Left(BaseException):
+    """The person leaves while the program waits; like KeyboardInterrupt it is no error."""
 
 
 class HandDriving:
@@ -131,14 +134,18 @@ class Screen:
                 time.sleep(AWAKE_S)
 
     def wake(self, waiting: Waiting) -> None:
-        """Keep the window alive while the server does not answer."""
-        if self._window is None:
-            return
-        self._window.pump()
+        """Keep the window alive while the server does not answer.
+
+        Raises:
+            Left: If the person wants to leave.
+        """
+        self._take_requests()
+        if self.quit:
+            raise Left
         if self._last is not None and waiting.waited_s >= LATE_S:
-            text = f"Waiting for {waiting.what}: {waiting.waited_s:.1f} s of {waiting.limit_s:g} s"
-            picture = self._painter.paint(self._last, replace(self._now(self._last), alarm=text))
-            self._show(picture)
+            next_id = self._last.observation.frame.frame_id + 1
+            text = cards.waiting(next_id, waiting.waited_s, waiting.limit_s)
+            self._show(self._painter.paint(self._last, replace(self._now(self._last), alarm=text)))
 
     # -------------------------------------------------------------- inside
 
@@ -210,38 +217,15 @@ def method_view(name: str) -> MethodView:
         signed=method.signed,
         left=method.left,
         right=method.right,
+        hint=method.hint,
     )
 
 
-def connecting(waiting: Waiting, steering: Steering) -> Interlude:
+def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:
     """Return the cards that are shown until the first frame is there."""
-    lines = [
-        CardLine(f"waited {waiting.waited_s:.0f} s of {waiting.limit_s:g} s"),
-        CardLine(waiting.what, "high", remark="waiting"),
-    ]
-    if waiting.waited_s > 5:
-        lines.append(
-            CardLine("If it stays here: start CARLA (./CarlaUE4.sh), or give --host and --port.")
-        )
-    contract = steering.contract
-    camera = contract.camera
-    ready = (
-        CardLine(f"{steering.path.name} · {steering.network.graph.parameters / 1e6:.2f} M weights"),
-        CardLine(
-            f"input {contract.input_width_px}×{contract.input_height_px} "
-            f"{contract.colour.upper()} · output steering"
-        ),
-        CardLine(f"loaded in {steering.load_s:.2f} s"),
-        CardLine(
-            f"camera contract: fov {contract.fov_deg:g}°, z {camera.z_m:g} m, "
-            f"pitch {camera.pitch_deg:g}°".replace("-", "−")
-        ),
-    )
-    return Interlude(
-        badge="CONNECTING",
-        left=Card(heading=f"Connecting to {waiting.server}", lines=tuple(lines)),
-        right=Card(heading="Network ready", lines=ready),
-    )
+    ready = cards.network_ready(steering.contract, steering.network.graph.parameters)
+    stage = STAGES.get(waiting.what, 0)
+    return cards.connecting(waiting.server, stage, waiting.waited_s, waiting.limit_s, ready)
 
 
 def world_line(map_name: str, weather: str | None, spawn: int, name: str, delta_s: float) -> World:

@@ -23,13 +23,14 @@ ENCODER = {  # 1280x720, one thread: 7 ms a picture, 1.1 Mbit/s; superfast 6 ms 
     "preset": "veryfast",
     "crf": "23",
     "threads": "1",
-    "bf": "0",  # without pictures from the future the file begins at 0 s and loses less by a kill
+    "bf": "0",  # without pictures from the future the file begins at 0 s
+    "rc-lookahead": "5",  # what the encoder holds back is lost by a kill
     # what the numbers of the colours mean; unsaid, players guess by the height of the picture
     "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
 }
 FRAGMENTED = {  # written in pieces that need nothing later: a kill -9 costs the last piece only
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
-    "frag_duration": "500000",  # microseconds: a piece is at most half a second
+    "frag_duration": "250000",  # microseconds: a piece is at most a quarter of a second
     "flush_packets": "1",
 }
 

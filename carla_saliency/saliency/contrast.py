@@ -26,6 +26,7 @@ class Contrast(Gradient):
     unit = "deg / pixel"
     left = "pushes left"
     right = "pushes right"
+    hint = ("what stands out here pushes", "the steering left or right")
 
     def attribution(self, rgb: Image, per_level: Array) -> Array:
         """Return the map, (H, W): steering per pixel, positive = right."""

@@ -27,6 +27,7 @@ class Gradient:
         unit: Of a value, where steering is shown in degrees.
         left: What a negative value says.
         right: What a positive value says.
+        hint: How to read the map, two short lines.
     """
 
     name = "gradient"
@@ -35,6 +36,7 @@ class Gradient:
     unit = "deg / grey level"
     left = "brighter = left"
     right = "brighter = right"
+    hint = ("a brighter pixel would push", "the steering this way")
 
     def __init__(self, network: Network, preprocess: Preprocess) -> None:
         self.network = network

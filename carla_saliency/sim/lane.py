@@ -115,17 +115,17 @@ class RoadSense:
     def _find(self, pose: Pose, reach_m: float) -> bool:
         found = self._map.nearest(pose, reach_m)
         if found is not None:
-            self._follow(*found)
+            lane, on_lane_m = found
+            self._set(Route(self._map, lane, self._draw), on_lane_m)
             self._keeping.forget()
         return found is not None
 
-    def _follow(self, lane: Lane, on_lane_m: float) -> None:
-        """Begin a new route with this lane."""
-        self._set(Route(self._map, lane, self._draw), on_lane_m)
-
-    def _set(self, route: Route, at_m: float) -> None:
+    def _set(self, route: Route, at_m: float, road: Lane | None = None) -> None:
+        """Take a route; in a junction, `road` is the lane before it if the route has none."""
         self._route, self._at_m, self._strayed_m = route, at_m, -math.inf
         self._road = route.road_before(at_m)
+        if self._road.in_junction and road is not None:
+            self._road = road
         lane, on_lane_m = route.lane_at(at_m)
         is_there = self._road is lane
         self._index = int(np.searchsorted(lane.station_m, on_lane_m)) if is_there else _AT_END
@@ -144,7 +144,7 @@ class RoadSense:
             return None
         current = self._on_route(self._route, hits)
         if current is None or _has_left(current[0], best):
-            self._follow(best.lane, best.station_m)
+            self._set(Route(self._map, best.lane, self._draw), best.station_m, self._road)
             self._strayed_m = best.station_m if best.lane.in_junction else -math.inf
             current = best, best.station_m
         hit, self._at_m = current
@@ -291,7 +291,7 @@ class RoadSense:
         places = [(float(s), route.pose(float(s))) for s in stations or [route.end_m]]
         free = (place for place in places if is_free(place[1], self._car, facts.others))
         station_m, pose = next(free, places[0])
-        self._set(route, station_m)
+        self._set(route, station_m, None if self._route is None else self._road)
         self._keeping.forget()
         self._last_legal = route.lane_at(station_m)
         return replace(pose, z_m=pose.z_m + self._height_m)

@@ -413,7 +413,10 @@ def test_the_expert_steers_from_8_m_before_a_turn_to_2_m_behind_it() -> None:
 
 
 def test_a_network_that_strays_onto_a_turning_lane_has_to_finish_it() -> None:
-    """The expert only steers through the turns that were drawn, or straying would be free."""
+    """The expert only steers through the turns that were drawn, or straying would be free.
+
+    The other ways stay legal until the junction is behind.
+    """
     lanes, lane = fork(shipped("town"))
     ways = lanes.successors(lane)
     (straight,) = (i for i, way in enumerate(ways) if abs(way.turn_deg()) < 25.0)
@@ -428,6 +431,10 @@ def test_a_network_that_strays_onto_a_turning_lane_has_to_finish_it() -> None:
         assert verdict.lane is not None
         assert not verdict.lane.expert_must_steer
         assert verdict.events == ()
+        if verdict.lane.in_junction:
+            other = road_sense.observe(facts(ways[straight].pose(8.0), tick)).lane
+            assert other is not None
+            assert abs(other.offset_m) < 0.05
     where = (pose.x_m, pose.y_m)
     assert verdict.lane is not None
     assert np.hypot(*(verdict.lane.path[0] - where)) < 0.1

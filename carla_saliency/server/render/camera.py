@@ -62,9 +62,10 @@ class Renderer:
 
     def load(self, scene: Scene) -> None:
         """Upload a scene; the one before is forgotten."""
-        self._forget()
-        self._stock = Stock(self._context, scene)
-        self._shadows = ShadowMap(self._context, scene)
+        with self._context:
+            self._forget()
+            self._stock = Stock(self._context, scene)
+            self._shadows = ShadowMap(self._context, scene)
 
     def render(self, camera: Camera, actors: Sequence[DrawnActor], weather: Weather) -> Pixels:
         """Draw one picture.
@@ -82,10 +83,28 @@ class Renderer:
         """
         if self._stock is None or self._shadows is None:
             raise SimulatorError("load a scene before rendering")
-        stock, shadows = self._stock, self._shadows
+        with self._context:  # there may be other contexts in this process
+            return self._render(self._stock, self._shadows, camera, actors, weather)
+
+    def close(self) -> None:
+        """Free everything."""
+        with self._context:
+            self._forget()
+        self._context.release()
+
+    # -------------------------------------------------------------- private
+
+    def _render(
+        self,
+        stock: Stock,
+        shadows: ShadowMap,
+        camera: Camera,
+        actors: Sequence[DrawnActor],
+        weather: Weather,
+    ) -> Pixels:
         light = light_of(weather, stock.scene.haze)
         shadows.cast(light.cast)
-        self._write_frame(camera, actors, light)
+        self._write_frame(camera, actors, light, shadows)
         stock.bind()
         shadows.bind(1)
         self._dome.bind(4)
@@ -114,13 +133,6 @@ class Renderer:
         target.depth_mask = True
         return self._read(target, camera.width, camera.height)
 
-    def close(self) -> None:
-        """Free everything."""
-        self._forget()
-        self._context.release()
-
-    # -------------------------------------------------------------- private
-
     def _forget(self) -> None:
         for owner in (self._stock, self._shadows):
             if owner is not None:
@@ -141,8 +153,9 @@ class Renderer:
             )
         return self._targets[(width, height)]
 
-    def _write_frame(self, camera: Camera, actors: Sequence[DrawnActor], light: Light) -> None:
-        assert self._shadows is not None
+    def _write_frame(
+        self, camera: Camera, actors: Sequence[DrawnActor], light: Light, shadows: ShadowMap
+    ) -> None:
         block = np.zeros((13, 4), np.float32)
         block[:4] = clip_matrix(camera).T
         block[4, :3] = camera.pose.x, camera.pose.y, camera.pose.z
@@ -152,7 +165,7 @@ class Renderer:
         block[8, :3] = light.fog_colour
         pixel = 2 * np.tan(np.radians(camera.fov) / 2) / camera.width
         block[9] = light.fog_per_m, light.fog_from_m, pixel, light.wet
-        block[10] = self._shadows.world_to_texture
+        block[10] = shadows.world_to_texture
         lit = _headlights(camera, actors) if light.night else None
         if lit is not None:
             block[11, :3], block[12, :2] = lit

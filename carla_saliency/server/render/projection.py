@@ -67,8 +67,9 @@ def metres_of(window_depth: NDArray[np.float32]) -> NDArray[np.float32]:
     Args:
         window_depth: In [0, 1]; 1 becomes `FAR_M`.
     """
-    window_depth *= np.float32(1 / FAR_M - 1 / NEAR_M)
-    window_depth += np.float32(1 / NEAR_M)
-    np.reciprocal(window_depth, out=window_depth)
-    np.minimum(window_depth, np.float32(FAR_M), out=window_depth)
+    # FAR / (1 + (1 - z) (FAR / NEAR - 1)): exact at 1, where 1 / z forms lose half a metre.
+    np.subtract(np.float32(1), window_depth, out=window_depth)
+    window_depth *= np.float32(FAR_M / NEAR_M - 1)
+    window_depth += np.float32(1)
+    np.divide(np.float32(FAR_M), window_depth, out=window_depth)
     return window_depth

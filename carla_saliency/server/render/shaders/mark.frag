@@ -23,7 +23,8 @@ void main() {
     float v = on_line.x, s = on_line.y;
     float over = clamp((min(v + 0.5 * foot.x, line.x) - max(v - 0.5 * foot.x, -line.x)) / foot.x,
                        0.0, 1.0);
-    bool hit = abs(v) <= max(line.x, 0.5 * foot.x) && foot.x < 6.0 * line.x;
+    // The tag is not smoothed: the pixels that the line runs through, as long as it covers an eighth.
+    bool hit = abs(v) <= max(line.x, 0.5 * foot.x) && foot.x < 16.0 * line.x;
     if (line.z > 0.0) {
         over *= (painted(s + 0.5 * foot.y) - painted(s - 0.5 * foot.y)) / foot.y;
         hit = hit && s - floor(s / line.z) * line.z <= line.y && foot.y < line.z;
