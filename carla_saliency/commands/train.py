@@ -15,7 +15,7 @@ def run(settings: TrainSettings) -> int:
     Raises:
         BadInputError: If a dataset or a network can't be used.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets with a page of hints
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it calls a missing GPU an error
     from carla_saliency.training.train import Recipe, train
 
     recipe = Recipe(

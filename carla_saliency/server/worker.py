@@ -21,6 +21,9 @@ from carla_saliency.server.world.world import World
 FREE_RUNNING_S = 1 / 30
 """Seconds between ticks in asynchronous mode without a fixed time step."""
 
+CALLS_S = 0.005
+"""Seconds for calls between two such ticks, however late the next one is."""
+
 LONGEST_FREE_TICK_S = 0.1
 """A server that can't keep up slows down rather than make cars jump."""
 
@@ -70,7 +73,7 @@ class Worker:
         self._ended = ended
         # Bounded by the connections' open calls.
         self._inbox: queue.SimpleQueue[_Call | _Gone | _Stop] = queue.SimpleQueue()
-        self._last_tick_s = 0.0
+        self._last_tick_s = self._next_tick_s = 0.0
         self._logged = ""
         self._thread = threading.Thread(target=self._run, name="world", daemon=True)
 
@@ -128,16 +131,13 @@ class Worker:
         """Return what came first; None when it's time for a tick of our own."""
         if self._world.settings.synchronous_mode:
             return self._inbox.get()
-        wait_s = self._last_tick_s + self._period_s() - time.monotonic()
+        wait_s = self._next_tick_s - time.monotonic()
         if wait_s <= 0:
             return None
         try:
             return self._inbox.get(timeout=wait_s)
         except queue.Empty:
             return None
-
-    def _period_s(self) -> float:
-        return self._world.settings.fixed_delta_s or FREE_RUNNING_S
 
     def _tick_by_itself(self) -> None:
         try:
@@ -159,6 +159,8 @@ class Worker:
             settings.fixed_delta_s or free_s, now_s, self._streams.listening()
         )
         self._streams.publish(messages, patient=settings.synchronous_mode)
+        period_s = settings.fixed_delta_s or FREE_RUNNING_S
+        self._next_tick_s = max(now_s + period_s, time.monotonic() + CALLS_S)
         return self._world.frame
 
     def _in_loop(self, call: Callable[..., None], *args: object) -> None:

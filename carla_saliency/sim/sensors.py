@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import Any, Generic, Protocol, TypeVar
+from xml.etree import ElementTree
 
 import carla
 import cv2
@@ -18,6 +20,8 @@ from carla_saliency.core import Frame, Image, Pose
 from carla_saliency.errors import SimulatorError
 from carla_saliency.sim.connect import server_calls
 from carla_saliency.sim.poses import to_transform
+
+logger = logging.getLogger(__name__)
 
 # Effects of Unreal's camera that smear or tint a picture. Servers without them lack the attributes.
 _EFFECTS_OFF = (
@@ -115,6 +119,20 @@ def _bgra(picture: Any, width_px: int, height_px: int) -> Image:
     return np.frombuffer(picture.raw_data, np.uint8).reshape(height_px, width_px, 4)
 
 
+def every_line_is_said(world: Any) -> bool:
+    """Return whether each lane of the map says what line it ends in, if only that it has none.
+
+    The client library reads through a null pointer where a car leaves a lane that doesn't (seen in
+    0.9.16): a lane invasion sensor would take the whole program down.
+    """
+    with server_calls("asking for the map"):
+        lanes = ElementTree.fromstring(world.get_map().to_opendrive().encode()).iter("lane")
+    if all(lane.find("roadMark") is not None for lane in lanes):
+        return True
+    logger.warning("The map has lanes without <roadMark>: crossed lines are not counted.")
+    return False
+
+
 class SensorRig:
     """The sensors on one vehicle: colour camera, semantic camera, collisions, crossed lines.
 
@@ -152,8 +170,9 @@ class SensorRig:
         listeners: dict[str, Callable[[Any], None]] = {
             "sensor.camera.rgb": self._pictures.put,
             "sensor.other.collision": lambda event: collisions.append(event.frame),
-            "sensor.other.lane_invasion": lambda event: crossings.append(event.frame),
         }
+        if every_line_is_said(world):
+            listeners["sensor.other.lane_invasion"] = lambda event: crossings.append(event.frame)
         if self._tags is not None:
             listeners["sensor.camera.semantic_segmentation"] = self._tags.put
         for name, listener in listeners.items():

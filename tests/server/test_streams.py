@@ -178,7 +178,14 @@ def test_each_announcement_waits_for_a_connection_of_its_own(streams: Streams) -
     streams.expect(ME, 1)
     streams.expect(OTHER, 1)
     subscribe(streams, 1)
-    assert [caller for caller, _, _ in streams._expected] == [OTHER]
+    assert list(streams._expected) == [(OTHER, 1)]
+
+
+def test_a_client_that_asks_twice_is_expected_once(streams: Streams) -> None:
+    streams.expect(ME, 1)
+    streams.expect(ME, 1)
+    subscribe(streams, 1)
+    assert not streams._expected
 
 
 def test_a_stream_of_nothing_stays_open_and_silent(streams: Streams) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import carla
 import numpy as np
 import pytest
-from conftest import ServerProcess
+from server_process import ServerProcess
 
 from carla_saliency.server.nouns import Tag
 

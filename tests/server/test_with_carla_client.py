@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import carla
 import numpy as np
 import pytest
-from conftest import ServerProcess
+from server_process import ServerProcess
 from stand_in_server import PARKED_AHEAD_M, STRAIGHT
 
 TIMEOUT_S = 10.0
@@ -138,7 +138,9 @@ def test_ticks_reach_callbacks(world) -> None:
     seen: queue.Queue[int] = queue.Queue()
     number = world.on_tick(lambda snapshot: seen.put(snapshot.frame))
     frame = world.tick()
-    assert seen.get(timeout=TIMEOUT_S) == frame
+    first = seen.get(timeout=TIMEOUT_S)
+    # The call for the tick before may still be under way when the callback is added.
+    assert first == frame or seen.get(timeout=TIMEOUT_S) == frame
     world.remove_on_tick(number)
 
 

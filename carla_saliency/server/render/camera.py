@@ -1,8 +1,9 @@
 """The renderer: a scene, actors and a camera -> colour, semantic tag and depth from one pass.
 
-There is one colour attachment. The tag is its alpha: what blends (paint, shadows) blends the colour with a
-second output of the shader as factor and leaves the tag whole or replaces it. That is free, where a second
-attachment and multisampling together would double the time on a CPU.
+There is one colour attachment. The tag is its alpha: what blends (paint, shadows) blends the colour
+with a second output of the shader as factor, and leaves the tag whole or replaces it. There is no
+multisampling, which would double the time on a CPU; paint, where it matters, is smoothed by its
+shader instead.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from numpy.typing import NDArray
 
 from carla_saliency.errors import SimulatorError
 from carla_saliency.server.nouns import Camera, DrawnActor, Pixels, Weather
-from carla_saliency.server.render.context import compile_program, open_context
+from carla_saliency.server.render.context import compile_program, open_context, put
 from carla_saliency.server.render.dome import SkyDome
 from carla_saliency.server.render.light import Light, light_of
 from carla_saliency.server.render.projection import (
-    FAR_M,
     clip_matrix,
     metres_of,
     model_matrix,
@@ -124,7 +124,7 @@ class Renderer:
         self._draw_sky(camera)
         target.depth_mask = False
         self._context.enable(moderngl.BLEND)
-        self._context.blend_func = (
+        self._context.blend_func = (  # type: ignore[assignment]  # moderngl takes four, too
             SRC1_COLOR, ONE_MINUS_SRC1_COLOR, SRC1_ALPHA, ONE_MINUS_SRC1_ALPHA,
         )  # fmt: skip
         stock.draw_marks(self._program("mark", light.night), view)
@@ -176,11 +176,14 @@ class Renderer:
         for actor in actors:
             model = model_of(actor.blueprint, actor.extent)
             array = self._model_array(model, program, light.night)
-            program["model"].write(model_matrix(actor.pose).T.astype(np.float32).tobytes())
-            program["body"].value = tuple(c / 255 for c in actor.colour)
-            program["brake"].value = 1.0 if actor.brake_lights else 0.0
-            program["lamps"].value = 1.0 if light.night else 0.0
-            program["tag"].value = model.tag / 255
+            put(
+                program,
+                model=tuple(model_matrix(actor.pose).T.ravel()),
+                body=tuple(c / 255 for c in actor.colour),
+                brake=float(actor.brake_lights),
+                lamps=float(light.night),
+                tag=model.tag / 255,
+            )
             array.render()
 
     def _model_array(
@@ -197,9 +200,9 @@ class Renderer:
 
     def _draw_scene(self, stock: Stock, camera: Camera, view: View, night: bool) -> None:
         solid = self._program("solid", night)
-        solid["origin"].value = (0.0, 0.0, 0.0)
+        put(solid, origin=(0.0, 0.0, 0.0))
         stock.draw_solid(solid, view, NEAR_SIGHT_M)
-        solid["origin"].value = (camera.pose.x, camera.pose.y, stock.scene.base_z)
+        put(solid, origin=(camera.pose.x, camera.pose.y, stock.scene.base_z))
         self._context.disable(moderngl.CULL_FACE)
         stock.draw_boards(self._program("board", night), view)
         stock.draw_horizon(solid)
@@ -210,9 +213,12 @@ class Renderer:
         wide = np.tan(np.radians(camera.fov) / 2)
         high = wide * camera.height / camera.width
         self._context.depth_func = "<="
-        program["forward"].value = tuple(axes[:, 0])
-        program["right"].value = tuple(axes[:, 1] * wide)
-        program["down"].value = tuple(-axes[:, 2] * high)
+        put(
+            program,
+            forward=tuple(axes[:, 0]),
+            right=tuple(axes[:, 1] * wide),
+            down=tuple(-axes[:, 2] * high),
+        )
         self._plain_array("sky", program).render(moderngl.TRIANGLE_STRIP)
 
     def _draw_blobs(self, actors: Sequence[DrawnActor], light: Light) -> None:
@@ -220,13 +226,16 @@ class Renderer:
         program = self._program("blob", False)
         array = self._plain_array("blob", program)
         sun = float(light.sun_colour.max())
-        program["strength"].value = min(0.30 + 0.40 * sun, 0.66)
+        put(program, strength=min(0.30 + 0.40 * sun, 0.66))
         for actor in actors:
             pose, (length, width, height) = actor.pose, actor.extent
             drift = np.clip(light.cast * height * 1.4, -3.0, 3.0) * min(sun * 1.3, 1.0)
-            program["place"].value = (pose.x, pose.y, pose.z + 0.02, np.radians(pose.yaw))
-            program["half_size"].value = (length, width)
-            program["drift"].value = tuple(drift)
+            put(
+                program,
+                place=(pose.x, pose.y, pose.z + 0.02, float(np.radians(pose.yaw))),
+                half_size=(length, width),
+                drift=tuple(drift),
+            )
             array.render(moderngl.TRIANGLE_STRIP)
 
     def _plain_array(self, name: str, program: moderngl.Program) -> moderngl.VertexArray:
@@ -262,6 +271,3 @@ def _headlights(
             place = np.array([actor.pose.x, actor.pose.y, actor.pose.z])
             best, result = distance, (place + ahead * actor.extent[0], ahead[:2])
     return result
-
-
-__all__ = ["FAR_M", "Renderer"]

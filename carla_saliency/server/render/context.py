@@ -23,12 +23,23 @@ def open_context() -> moderngl.Context:
         SimulatorError: If EGL or a driver is missing, with the packages that bring them.
     """
     try:
-        return moderngl.create_standalone_context(backend="egl", require=430)
+        # moderngl's stub says that the backend is a dictionary
+        return moderngl.create_context(require=430, standalone=True, backend="egl")  # type: ignore[arg-type]
     except (ImportError, OSError) as error:  # libEGL or libGL can't be loaded
         raise SimulatorError(f"the renderer needs EGL, received {error}; {REMEDY}") from None
     # moderngl and glcontext raise a bare Exception where EGL finds no display or driver
     except Exception as error:  # noqa: BLE001
-        raise SimulatorError(f"the renderer needs OpenGL 4.3 over EGL, received {error}; {REMEDY}") from None
+        raise SimulatorError(
+            f"the renderer needs OpenGL 4.3 over EGL, received {error}; {REMEDY}"
+        ) from None
+
+
+def put(program: moderngl.Program, **values: float | tuple[float, ...]) -> None:
+    """Set uniforms of a program by name."""
+    for name, value in values.items():
+        uniform = program[name]
+        assert isinstance(uniform, moderngl.Uniform), f"{name} is not a uniform"
+        uniform.value = value
 
 
 def compile_program(context: moderngl.Context, name: str, *, night: bool) -> moderngl.Program:
@@ -48,9 +59,8 @@ def compile_program(context: moderngl.Context, name: str, *, night: bool) -> mod
         for stage in ("vert", "frag")
     )
     program = context.program(vertex_shader=vertex, fragment_shader=fragment)
-    if "Frame" in program:
-        program["Frame"].binding = 0
-    for sampler, unit in UNITS.items():
-        if sampler in program:
-            program[sampler].value = unit
+    frame = program.get("Frame", None)
+    if isinstance(frame, moderngl.UniformBlock):
+        frame.binding = 0
+    put(program, **{sampler: unit for sampler, unit in UNITS.items() if sampler in program})
     return program

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import moderngl
 
+from carla_saliency.server.render.context import put
 from carla_saliency.server.render.light import Light
 
 SIZE_PX = 768  # 0.23 degrees a pixel, near the camera's own 0.16
 
 
 class SkyDome:
-    """Draws and holds the sky: direction (x, y, z) is at (x, y) / (1 + z), a stereographic projection.
+    """Draws and holds the sky: stereographic, direction (x, y, z) is at (x, y) / (1 + z).
 
     Args:
         context: Of the renderer.
@@ -31,11 +32,14 @@ class SkyDome:
 
     def draw(self, light: Light) -> None:
         """Draw the sky of a weather; the frame's uniforms must be written before."""
-        self._program["zenith"].value = tuple(light.zenith)
-        self._program["horizon"].value = tuple(light.horizon)
-        self._program["cloud_light"].value = tuple(light.cloud_light)
-        self._program["cloudy"].value = (light.cover, light.cover, *light.cloud_drift)
-        self._program["sun_glow"].value = light.glow
+        put(
+            self._program,
+            zenith=tuple(light.zenith),
+            horizon=tuple(light.horizon),
+            cloud_light=tuple(light.cloud_light),
+            cloudy=(light.cover, light.cover, *light.cloud_drift),
+            sun_glow=light.glow,
+        )
         self._target.use()
         self._context.enable_only(moderngl.NOTHING)
         self._array.render(moderngl.TRIANGLE_STRIP)

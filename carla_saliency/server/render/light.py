@@ -96,7 +96,9 @@ def light_of(weather: Weather, haze: tuple[float, float, float] = (1.0, 1.0, 1.0
     horizon = _mix(clear_horizon, grey * 1.08, overcast)
     dark = np.array([0.022, 0.03, 0.058])
     zenith, horizon = _mix(dark, zenith, day), _mix(dark * 2.2, horizon, day)
-    cloud_light = _mix(np.array([0.05, 0.055, 0.07]), _mix(np.array([1.0, 1.0, 1.0]), grey, cloud), day)
+    cloud_light = _mix(
+        np.array([0.05, 0.055, 0.07]), _mix(np.array([1.0, 1.0, 1.0]), grey, cloud), day
+    )
 
     fog_day = _mix(np.array([0.74, 0.79, 0.84]), np.array([0.68, 0.70, 0.72]), max(cloud, rain))
     fog_colour = _mix(dark * 2.0, fog_day, day) * np.array(haze)

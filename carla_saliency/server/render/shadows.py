@@ -1,7 +1,7 @@
 """The shadow map: the ground from above, darkened where scenery stands between it and the sun.
 
-Scenery doesn't move and the ground is flat enough, so one picture per direction of the sun replaces blended
-shadow polygons: it falls on roads, paint, kerbs and grass alike, and costs one texture look-up.
+Scenery doesn't move and the ground is flat enough, so one picture per direction of the sun replaces
+blended shadow polygons: it falls on roads, paint, kerbs and grass alike, and costs one look-up.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from carla_saliency.server.render.context import compile_program
+from carla_saliency.server.render.context import compile_program, put
 from carla_saliency.server.scene.builder import Scene
 
 CELL_M = 0.3
@@ -41,8 +41,8 @@ class ShadowMap:
         area = (*(2 * scale).tolist(), *(2 * offset - 1).tolist())
         self._casting = compile_program(context, "shadow", night=False)
         self._pooling = compile_program(context, "pool", night=False)
-        self._casting["area"].value = area
-        self._pooling["area"].value = area
+        put(self._casting, area=area)
+        put(self._pooling, area=area)
         self._casters = self._array(scene)
         self._pools = self._lamp_array(scene)
         self._cast: NDArray[np.float64] | None = None
@@ -76,7 +76,7 @@ class ShadowMap:
         self._context.enable_only(moderngl.NOTHING)
         self._target.clear(1.0, 0.0, 0.0, 0.0)
         if self._casters is not None:
-            self._casting["lean"].value = tuple(cast)
+            put(self._casting, lean=tuple(cast))
             self._target.color_mask = (True, False, False, False)
             self._casters.render(moderngl.TRIANGLES)
             self._target.color_mask = (True, True, True, True)

@@ -1,7 +1,7 @@
 """A scene on the graphics card: buffers, textures, and which chunks a camera sees.
 
-All chunks of one kind share a vertex and an index buffer, so that one indirect call draws every visible one:
-a call per chunk would cost a CPU renderer more than its triangles.
+All chunks of one kind share a vertex and an index buffer, so that one indirect call draws every
+visible one, nearest first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class _Pool:
     Args:
         context: Of the renderer.
         meshes: One per chunk; may be empty.
-        copies: How often one chunk's mesh may be drawn in a call.
     """
 
     def __init__(self, context: moderngl.Context, meshes: Sequence[Mesh]) -> None:
@@ -111,7 +110,7 @@ class Stock:
         )
         self._marks = _Pool(context, [_quads(c.marks) for c in chunks])
         self._boards = _Pool(context, [_quads(c.boards) for c in chunks])
-        self._textures = (
+        self._textures: tuple[moderngl.TextureArray | moderngl.Texture, ...] = (
             self._array(scene.surfaces, repeat=True),
             self._array(scene.plants, repeat=False),
             self._clouds(scene),

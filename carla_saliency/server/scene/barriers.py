@@ -10,7 +10,7 @@ import numpy as np
 from carla_saliency.server.nouns import Tag
 from carla_saliency.server.scene import style
 from carla_saliency.server.scene.ground import Edge
-from carla_saliency.server.scene.mesh import Floats
+from carla_saliency.server.scene.mesh import QUAD, Floats
 from carla_saliency.server.scene.site import Site
 
 if TYPE_CHECKING:
@@ -58,11 +58,15 @@ class BarrierPlan:
         if side.barrier == "wall":
             return BarrierPlan("wall", away, -0.3, 0.8 + 1.4 * u, 0.25, stone, grey, Tag.WALLS)
         if side.barrier == "brick":
-            return BarrierPlan("brick", away, -0.3, 1.0 + 1.3 * u, 0.24, style.BRICK, grey, Tag.WALLS)
+            return BarrierPlan(
+                "brick", away, -0.3, 1.0 + 1.3 * u, 0.24, style.BRICK, grey, Tag.WALLS
+            )
         if side.barrier == "hedge":
             return BarrierPlan("hedge", away, -0.3, 0.9 + u, 0.8, style.HEDGE, grey, Tag.VEGETATION)
         if side.barrier == "fence":
-            return BarrierPlan("fence", away, -0.2, 1.0 + 0.7 * u, 0.06, style.PLANKS, grey, Tag.FENCES)
+            return BarrierPlan(
+                "fence", away, -0.2, 1.0 + 0.7 * u, 0.06, style.PLANKS, grey, Tag.FENCES
+            )
         if side.barrier == "jersey":
             return BarrierPlan("jersey", away, -0.2, 0.81, 0.35, style.CONCRETE, grey, Tag.WALLS)
         steel = (0.62 * shade, 0.64 * shade, 0.66 * shade)
@@ -116,7 +120,9 @@ def _build(made: Dressing, plan: BarrierPlan, near: Floats, far: Floats, z: Floa
     u, v = length / scale, (plan.high_m - max(plan.low_m, 0)) / scale
     low, high = z + plan.low_m, z + plan.high_m
 
-    def strip(a: Floats, za: Floats, b: Floats, zb: Floats, normals: Floats, v0: float, v1: float) -> None:
+    def strip(
+        a: Floats, za: Floats, b: Floats, zb: Floats, normals: Floats, v0: float, v1: float
+    ) -> None:
         made.solid.add_strip(
             np.column_stack([a, za]),
             np.column_stack([b, zb]),
@@ -160,7 +166,7 @@ def _add_posts(made: Dressing, plan: BarrierPlan, line: Floats, z: Floats, lengt
         first = 4 * np.arange(len(feet))[:, None]
         made.near.add(
             quads.reshape(-1, 3),
-            np.concatenate([first + [0, 1, 2], first + [0, 2, 3]]),
+            (first[:, None] + QUAD).reshape(-1, 3),
             uv=np.zeros((4 * len(feet), 2)),
             normals=(dx, dy, 0),
             tag=plan.tag,

@@ -142,7 +142,8 @@ def _chunks(
                 detail.vertices["position"],
                 paint["position"],
                 plants["foot"],
-                plants["foot"] + np.stack([0 * plants["size"][:, 1]] * 2 + [plants["size"][:, 1]], 1),
+                plants["foot"]
+                + np.stack([0 * plants["size"][:, 1]] * 2 + [plants["size"][:, 1]], 1),
             ]
         )
         centre = 0.5 * (places.min(axis=0) + places.max(axis=0)).astype(np.float64)

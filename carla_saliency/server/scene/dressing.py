@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from carla_saliency.server.nouns import Obstacle, ParkedCar, RoadNetwork, Tag, Transform
 from carla_saliency.server.scene import barriers, houses, style
 from carla_saliency.server.scene.barriers import BarrierPlan
-from carla_saliency.server.scene.ground import KERB_M, Edge, Looks, stretches
+from carla_saliency.server.scene.ground import Edge, Looks, stretches, walk
 from carla_saliency.server.scene.mesh import Floats, MeshBuilder, add_box
 from carla_saliency.server.scene.models import FIXED, PAINT, PARKED_EXTENTS, Model, model_of
 from carla_saliency.server.scene.site import Site, box_corners
@@ -66,7 +66,7 @@ class Dressing:
     def add_board(
         self, foot: Floats, height: float, layer: int, shade: float, crown: tuple[float, float]
     ) -> None:
-        """Add a plant; `crown` is its radius and the height of its middle as parts of its height."""
+        """Add a plant; `crown` is its radius and its middle's height as parts of its height."""
         self._boards.append((*foot, height / 2, height, layer, shade))
         angle = np.linspace(0, 2 * np.pi, 9)
         ring = np.column_stack([np.cos(angle), np.sin(angle)])
@@ -101,9 +101,7 @@ class Dressing:
         return np.concatenate(self._casters).astype(np.float32)
 
 
-def dress(
-    network: RoadNetwork, edges: list[Edge], site: Site, looks: Looks, seed: int
-) -> Dressing:
+def dress(network: RoadNetwork, edges: list[Edge], site: Site, looks: Looks, seed: int) -> Dressing:
     """Place everything that stands on a map.
 
     Args:
@@ -149,33 +147,25 @@ def _parts(edge: Edge, looks: Looks) -> Iterator[tuple[Edge, style.SideLook, int
         yield piece, looks.at(edge.road_id, stretch).sides[edge.side], stretch
 
 
-def walk(edge: Edge, at_m: float) -> tuple[Floats, Floats, float] | None:
-    """Return point, outward direction and yaw at a distance along an edge; None beyond its end."""
-    steps = np.linalg.norm(np.diff(edge.points[:, :2], axis=0), axis=1)
-    total = np.concatenate([[0.0], np.cumsum(steps)])
-    if at_m >= total[-1]:
-        return None
-    index = int(np.searchsorted(total, at_m, side="right")) - 1
-    part = (at_m - total[index]) / max(steps[index], 1e-9)
-    point = edge.points[index] + part * (edge.points[index + 1] - edge.points[index])
-    along = edge.points[index + 1] - edge.points[index]
-    return point, edge.outward[index], float(np.degrees(np.arctan2(along[1], along[0])))
-
-
 def _spread(palette: style.Palette, layer: int) -> float:
     look = palette.plants[layer]
     return SPREAD.get(look.kind, look.crown + 0.03)
 
 
 def _plant(
-    made: Dressing, xy: Floats, site: Site, palette: style.Palette, layer: int, rng: np.random.Generator
+    made: Dressing,
+    xy: Floats,
+    site: Site,
+    palette: style.Palette,
+    layer: int,
+    rng: np.random.Generator,
 ) -> bool:
     """Plant one, unless it would stand in the way or hang over a lane."""
     look = palette.plants[layer]
     height = float(rng.uniform(*look.height_m))
     spread = _spread(palette, layer)
     reach = spread * height
-    if not site.take(box_corners(*xy, 0.0, 0.5, 0.5), gap_m=reach + 0.3):
+    if not site.take(box_corners(xy, 0.0, 0.5, 0.5), gap_m=reach + 0.3):
         return False
     z = float(site.height(xy[None], below_m=0.3)[0]) + (-0.05 if site.flat else -0.3)
     middle = 0.5 if look.kind in ("bush", "poplar", "conifer", "cactus") else 0.95 - look.crown
@@ -216,7 +206,9 @@ def _add_country_plants(
     area = (x_max - x_min + 80) * (y_max - y_min + 80)
     groves = min(int(area / 5000), COUNTRY_LIMIT // 5)
     for _ in range(groves):
-        middle = np.array([rng.uniform(x_min - 40, x_max + 40), rng.uniform(y_min - 40, y_max + 40)])
+        middle = np.array(
+            [rng.uniform(x_min - 40, x_max + 40), rng.uniform(y_min - 40, y_max + 40)]
+        )
         layer = int(rng.integers(len(looks.palette.plants)))
         for _ in range(int(rng.integers(1, 7))):
             xy = middle + rng.normal(0, 9, 2)
@@ -230,37 +222,45 @@ def _add_lamps(made: Dressing, edge: Edge, site: Site, rng: np.random.Generator)
         point, outward, yaw = here
         xy = point[:2] + outward * 0.35
         at += float(rng.uniform(24, 34))
-        if not site.take(box_corners(*xy, yaw, 0.12, 0.12), gap_m=0.1):
+        if not site.take(box_corners(xy, yaw, 0.12, 0.12), gap_m=0.1):
             continue
         z = float(point[2])
         grey = (0.30, 0.32, 0.34)
         add_box(
-            made.solid, (*xy, z - 0.2), yaw, (0.07, 0.07, 6.2), tag=Tag.POLES, layer=style.PLAIN, tint=grey
+            made.solid,
+            (*xy, z - 0.2),
+            yaw,
+            (0.07, 0.07, 6.2),
+            tag=Tag.POLES,
+            layer=style.PLAIN,
+            tint=grey,
         )
         head = xy - outward * 0.25
         add_box(
-            made.solid, (*head, z + 5.9), yaw, (0.16, 0.45, 0.14), tag=Tag.POLES, layer=style.PLAIN, tint=grey
+            made.solid,
+            (*head, z + 5.9),
+            yaw,
+            (0.16, 0.45, 0.14),
+            tag=Tag.POLES,
+            layer=style.PLAIN,
+            tint=grey,
         )
-        made.add_box_shadow(box_corners(*xy, yaw, 0.1, 0.1), 6.0)
+        made.add_box_shadow(box_corners(xy, yaw, 0.1, 0.1), 6.0)
         made.add_obstacle((float(xy[0]), float(xy[1]), yaw, 0.1, 0.1), Tag.POLES)
         made.lamps.append((float(head[0]), float(head[1])))
 
 
-def _park(
-    made: Dressing, xy: Floats, z: float, yaw: float, rng: np.random.Generator
-) -> None:
+def _park(made: Dressing, xy: Floats, z: float, yaw: float, rng: np.random.Generator) -> None:
     blueprint = str(rng.choice(list(PARKED_EXTENTS)))
     colour = CAR_COLOURS[int(rng.integers(len(CAR_COLOURS)))]
     pose = Transform(float(xy[0]), float(xy[1]), z, 0.0, yaw, 0.0)
     extent = PARKED_EXTENTS[blueprint]
     bake(made.near, model_of(blueprint, extent, fine=False), pose, colour)
     made.parked.append(ParkedCar(blueprint, pose, colour))
-    made.add_box_shadow(box_corners(*xy, yaw, 0.95 * extent[0], 0.95 * extent[1]), 1.3 * extent[2])
+    made.add_box_shadow(box_corners(xy, yaw, 0.95 * extent[0], 0.95 * extent[1]), 1.3 * extent[2])
 
 
-def bake(
-    builder: MeshBuilder, model: Model, pose: Transform, colour: tuple[int, int, int]
-) -> None:
+def bake(builder: MeshBuilder, model: Model, pose: Transform, colour: tuple[int, int, int]) -> None:
     """Add a model to static geometry."""
     cos, sin = np.cos(np.radians(pose.yaw)), np.sin(np.radians(pose.yaw))
     turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
@@ -287,7 +287,7 @@ def _add_verge_cars(made: Dressing, edge: Edge, site: Site, rng: np.random.Gener
         point, outward, yaw = here
         at += float(rng.uniform(70, 240))
         xy = point[:2] + outward * float(rng.uniform(1.7, 2.3))
-        if site.take(box_corners(*xy, yaw, 2.7, 1.15), gap_m=0.35):
+        if site.take(box_corners(xy, yaw, 2.7, 1.15), gap_m=0.35):
             heading = yaw if edge.side == 1 else yaw + 180.0
             z = site.height(xy[None], below_m=0.2)[0]
             _park(made, xy, float(z), heading, rng)
@@ -307,7 +307,7 @@ def _park_in_lanes(
             along = middle[index + 1] - middle[index]
             yaw = float(np.degrees(np.arctan2(along[1], along[0])))
             if width[index] > 2.15 and rng.random() < 0.55:
-                corners = box_corners(*middle[index, :2], yaw, 2.6, min(1.08, width[index] / 2))
+                corners = box_corners(middle[index, :2], yaw, 2.6, min(1.08, width[index] / 2))
                 if not site.on_driving_lanes([corners], 0.02)[0]:
                     heading = yaw if lane.lane_id < 0 else yaw + 180.0
                     _park(made, middle[index, :2], float(middle[index, 2]), heading, rng)
@@ -315,6 +315,3 @@ def _park_in_lanes(
             while index < len(middle) - 1 and travelled < 6.4:
                 travelled += float(np.linalg.norm(middle[index + 1] - middle[index]))
                 index += 1
-
-
-__all__ = ["BOARD_VERTEX", "KERB_M", "Dressing", "bake", "dress", "walk"]

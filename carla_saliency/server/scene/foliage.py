@@ -1,4 +1,4 @@
-"""Pictures of plants for upright boards that turn towards the camera: colour and a hard outline in alpha.
+"""Pictures of plants for upright boards that turn towards the camera; alpha is a hard outline.
 
 Each is uint8 (SIZE_PX, SIZE_PX, 4); row 0 is the ground, the plant stands in the middle.
 """
@@ -81,9 +81,7 @@ def poplar(rng: np.random.Generator, leaves: Colour, bark: Colour) -> Board:
     """Return a slim upright tree."""
     height = np.linspace(0.17, 0.92, 16)
     width = 0.13 * np.sin(np.clip((height - 0.08) / 0.95, 0, 1) * np.pi) ** 0.7
-    centres = np.column_stack(
-        [SIZE_PX * (0.5 + rng.normal(0, 0.012, 16)), SIZE_PX * height]
-    )
+    centres = np.column_stack([SIZE_PX * (0.5 + rng.normal(0, 0.012, 16)), SIZE_PX * height])
     picture, mask = _blobs(rng, centres, SIZE_PX * width, leaves, 0.14)
     _trunk(picture, mask, bark, int(SIZE_PX * 0.2), SIZE_PX * 0.022)
     return _finish(picture, mask)
@@ -120,7 +118,7 @@ def palm(rng: np.random.Generator, leaves: Colour, bark: Colour) -> Board:
     picture = np.zeros((SIZE_PX, SIZE_PX, 3), np.float32)
     paint = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
     top = SIZE_PX * 0.78
-    for frond in range(22):
+    for _ in range(22):
         angle = rng.uniform(-0.6, np.pi + 0.6)
         reach = rng.uniform(0.26, 0.36) * SIZE_PX
         t = np.linspace(0, 1, 10)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from carla_saliency.server.nouns import LaneStrip, RoadNetwork, Tag
 from carla_saliency.server.scene import style
-from carla_saliency.server.scene.mesh import Floats, MeshBuilder
+from carla_saliency.server.scene.mesh import QUAD, Floats, MeshBuilder
 from carla_saliency.server.scene.site import ASPHALT_KINDS, WALK_KINDS, Site
 from carla_saliency.server.scene.style import Palette, StretchLook
 
 KERB_M = 0.13
 KERB_STONE_M = 0.18
-# Layers of the ground are really apart: at 60 m a ray that grazes them is 1 m longer per 3 cm, so that
+# Layers of the ground are really apart: at 60 m a grazing ray is 1 m longer per 3 cm, so that
 # a depth buffer of 24 bits tells them apart far beyond the fog.
 FILL_M, VERGE_DOWN_M, LAND_DOWN_M = -0.012, -0.03, -0.07
 CHORD_M = 0.02
@@ -148,6 +148,19 @@ def road_edges(network: RoadNetwork, looks: Looks) -> list[Edge]:
     return edges
 
 
+def walk(edge: Edge, at_m: float) -> tuple[Floats, Floats, float] | None:
+    """Return point, outward direction and yaw at a distance along an edge; None beyond its end."""
+    steps = np.linalg.norm(np.diff(edge.points[:, :2], axis=0), axis=1)
+    total = np.concatenate([[0.0], np.cumsum(steps)])
+    if at_m >= total[-1]:
+        return None
+    index = int(np.searchsorted(total, at_m, side="right")) - 1
+    part = (at_m - total[index]) / max(steps[index], 1e-9)
+    point = edge.points[index] + part * (edge.points[index + 1] - edge.points[index])
+    along = edge.points[index + 1] - edge.points[index]
+    return point, edge.outward[index], float(np.degrees(np.arctan2(along[1], along[0])))
+
+
 def add_roads(builder: MeshBuilder, network: RoadNetwork, site: Site, looks: Looks) -> None:
     """Add every lane: asphalt flat, sidewalks raised between kerbs."""
     for lanes in sections(network):
@@ -245,9 +258,7 @@ def add_junction_floors(
             if len(p) > 1
         ]
         area = shapely.union_all(shapes).buffer(2.5, quad_segs=3).buffer(-2.5, quad_segs=3)
-        triangles = shapely.get_parts(
-            shapely.constrained_delaunay_triangles(area.simplify(0.08))
-        )
+        triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(area.simplify(0.08)))
         if len(triangles) == 0:
             continue
         corners = shapely.get_coordinates(triangles).reshape(-1, 4, 2)[:, :3].reshape(-1, 2)
@@ -281,7 +292,7 @@ def add_verges(builder: MeshBuilder, edges: list[Edge], site: Site, looks: Looks
             slope = site.height(outer_xy, below_m=0.35)
             outer = np.column_stack([outer_xy, slope + (down if site.flat else 0.0)])
             builder.add_strip(
-                inner + [0, 0, down],
+                inner + np.array([0, 0, down]),
                 outer,
                 uv_left=inner[:, :2] / 5.0,
                 uv_right=outer_xy / 5.0,
@@ -301,7 +312,9 @@ def add_land(builder: MeshBuilder, network: RoadNetwork, site: Site, palette: Pa
     coarse = 3 * LAND_CELL_M
     columns = np.arange(np.floor((x_min - SIGHT_M) / coarse), np.ceil((x_max + SIGHT_M) / coarse))
     rows = np.arange(np.floor((y_min - SIGHT_M) / coarse), np.ceil((y_max + SIGHT_M) / coarse))
-    corners = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2) * coarse
+    corners = np.asarray(
+        np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2) * coarse, np.float64
+    )
     near, _ = site.nearest_edge(corners + coarse / 2)
     fine = near < 60 + coarse
     cells = [(corners[~fine], coarse)]
@@ -318,11 +331,13 @@ def add_land(builder: MeshBuilder, network: RoadNetwork, site: Site, palette: Pa
         z = site.height(points) + LAND_DOWN_M
         if not site.flat:
             z -= np.where(near < 20, 0.5, 0.2)
-        wave = 0.06 * np.sin(points[:, 0] / 47) + 0.06 * np.sin(points[:, 1] / 31 + points[:, 0] / 83)
+        wave = 0.06 * np.sin(points[:, 0] / 47) + 0.06 * np.sin(
+            points[:, 1] / 31 + points[:, 0] / 83
+        )
         first = 4 * np.arange(len(low))[:, None]
         builder.add(
             np.column_stack([points, z]),
-            np.concatenate([first + [0, 1, 2], first + [0, 2, 3]]),
+            (first[:, None] + QUAD).reshape(-1, 3),
             uv=points / 6.0,
             normals=(0, 0, 1),
             tag=Tag.TERRAIN,

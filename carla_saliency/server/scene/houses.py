@@ -8,7 +8,7 @@ import numpy as np
 
 from carla_saliency.server.nouns import Tag
 from carla_saliency.server.scene import style
-from carla_saliency.server.scene.ground import Edge
+from carla_saliency.server.scene.ground import Edge, walk
 from carla_saliency.server.scene.mesh import Floats, MeshBuilder, add_box
 from carla_saliency.server.scene.site import Site, box_corners
 
@@ -28,8 +28,6 @@ def add_houses(
     rng: np.random.Generator,
 ) -> None:
     """Build along one side of a stretch, wherever a house fits."""
-    from carla_saliency.server.scene.dressing import walk
-
     if not np.isfinite(side.house_gap_m):
         return
     at = float(rng.uniform(0, min(side.house_gap_m, 30)))
@@ -41,7 +39,7 @@ def add_houses(
         half = (bays * BAY_M / 2, deep * BAY_M / 2)
         xy = point[:2] + outward * (back + float(rng.uniform(0, 2)) + half[1])
         at += 2 * half[0] + side.house_gap_m * float(rng.uniform(0.5, 1.5))
-        if not site.take(box_corners(*xy, yaw, half[0] + 0.6, half[1] + 0.6), gap_m=GAP_TO_LANES_M):
+        if not site.take(box_corners(xy, yaw, half[0] + 0.6, half[1] + 0.6), gap_m=GAP_TO_LANES_M):
             continue
         low, high = palette.storeys
         storeys = int(rng.integers(low, high + 1)) if edge.town else int(rng.integers(1, 3))
@@ -77,12 +75,17 @@ def _build(
     )
     if flat:
         add_box(
-            made.solid, (float(xy[0]), float(xy[1]), z + height), yaw, (half[0] + 0.15, half[1] + 0.15, 0.5),
-            tag=Tag.BUILDINGS, layer=style.CONCRETE, tint=tint * 1.05,
-        )  # fmt: skip
+            made.solid,
+            (float(xy[0]), float(xy[1]), z + height),
+            yaw,
+            (*half, 0.5),  # no wider than the walls: a box has no floor
+            tag=Tag.BUILDINGS,
+            layer=style.CONCRETE,
+            tint=tint * 1.05,
+        )
     else:
         _add_gable(made.solid, xy, z + height, yaw, half, tint)
-    corners = box_corners(*xy, yaw, *half)
+    corners = box_corners(xy, yaw, *half)
     made.add_box_shadow(corners, height + (0.5 if flat else 1.2))
     made.add_obstacle((float(xy[0]), float(xy[1]), yaw, *half), Tag.BUILDINGS)
 
@@ -103,15 +106,18 @@ def _add_gable(
             ]
         )  # fmt: skip
         normal = np.array([0, side * rise, width]) / np.hypot(rise, width)
-        builder.add(
-            local @ turn + [*xy, z],
-            [(0, 1, 2), (0, 2, 3)],
-            uv=[(0, 0), (2 * length / 6, 0), (2 * length / 6, 1), (0, 1)],
-            normals=normal @ turn,
-            tag=Tag.BUILDINGS,
-            layer=style.ROOF,
+        for face in (1, -1):  # from below, too: the eaves stand out
+            builder.add(
+                local @ turn + [*xy, z],
+                [(0, 1, 2), (0, 2, 3)],
+                uv=[(0, 0), (2 * length / 6, 0), (2 * length / 6, 1), (0, 1)],
+                normals=face * normal @ turn,
+                tag=Tag.BUILDINGS,
+                layer=style.ROOF,
+            )
+        end = np.array(
+            [[side * half[0], -half[1], 0], [side * half[0], half[1], 0], [side * half[0], 0, rise]]
         )
-        end = np.array([[side * half[0], -half[1], 0], [side * half[0], half[1], 0], [side * half[0], 0, rise]])
         builder.add(
             end @ turn + [*xy, z],
             [(0, 1, 2)],

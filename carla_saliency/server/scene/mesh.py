@@ -1,4 +1,4 @@
-"""Triangles on their way to the renderer: the vertex format, and a builder that cuts them into chunks."""
+"""Triangles on their way to the renderer: the vertex format, a builder, and its chunks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+
+QUAD = np.array([[0, 1, 2], [0, 2, 3]])  # triangles of four corners
 
 # A tint is stored as a byte and doubled by the shader, so that it can brighten a texture, too.
 TINT_UNIT = 127.5
@@ -129,7 +131,7 @@ class MeshBuilder:
         )
 
     def chunks(self, size_m: float) -> dict[tuple[int, int], Mesh]:
-        """Return the triangles grouped by square cells of the ground, each with its own vertices."""
+        """Return the triangles by square cells of the ground, each with its own vertices."""
         if not self._vertices:
             return {}
         whole = self.whole()
@@ -143,13 +145,11 @@ class MeshBuilder:
         for number, (column, row) in enumerate(keys.tolist()):
             mine = indices[order[bounds[number] : bounds[number + 1]]]
             used, local = np.unique(mine, return_inverse=True)
-            result[(column, row)] = Mesh(
-                vertices[used], local.reshape(-1, 3).astype(np.uint32)
-            )
+            result[(column, row)] = Mesh(vertices[used], local.reshape(-1, 3).astype(np.uint32))
         return result
 
     def whole(self) -> Mesh:
-        """Return everything as one mesh, all triangles wound alike: the renderer leaves out backs."""
+        """Return everything as one mesh, wound alike: the renderer leaves out backs."""
         if not self._vertices:
             return Mesh(np.zeros(0, VERTEX), np.zeros((0, 3), np.uint32))
         vertices, indices = np.concatenate(self._vertices), np.concatenate(self._indices)

@@ -1,10 +1,12 @@
 """Low-polygon models of vehicles, people and props, built for the size that is asked for.
 
-Local axes are CARLA's: x forward, y right, z up from the ground below the middle of the box, metres.
+Local axes are CARLA's: x forward, y right, z up from the ground below the middle of the box;
+metres.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,7 +26,12 @@ MODEL_VERTEX = np.dtype(
     [("position", "<f4", 3), ("colour", "u1", 4), ("normal", "u1", 4)]  # colour's alpha: material
 )
 
-RUBBER, HUB, DARK, CHROME = (0.06, 0.06, 0.065), (0.55, 0.56, 0.58), (0.05, 0.05, 0.055), (0.7, 0.7, 0.72)
+RUBBER, HUB, DARK, CHROME = (
+    (0.06, 0.06, 0.065),
+    (0.55, 0.56, 0.58),
+    (0.05, 0.05, 0.055),
+    (0.7, 0.7, 0.72),
+)
 PANE: Colour = (0.10, 0.13, 0.16)
 SKIN: Colour = (0.78, 0.60, 0.48)
 
@@ -131,7 +138,7 @@ class _Parts:
     ) -> None:
         """Join rings (R, P, 3) of equal size; face p lies between ring points p and p + 1."""
         middle = rings.mean(axis=(0, 1))
-        for low, high in zip(rings[:-1], rings[1:], strict=True):
+        for low, high in itertools.pairwise(rings):
             axis = 0.5 * (low.mean(axis=0) + high.mean(axis=0))
             for p in range(low.shape[0]):
                 q = (p + 1) % low.shape[0]
@@ -144,7 +151,7 @@ class _Parts:
     def box(self, low: Extent, high: Extent, colour: Colour, material: int = FIXED) -> None:
         (x0, y0, z0), (x1, y1, z1) = low, high
         ring = np.array([[0, y0, z0], [0, y1, z0], [0, y1, z1], [0, y0, z1]], np.float64)
-        rings = np.stack([ring + [x0, 0, 0], ring + [x1, 0, 0]])
+        rings = np.stack([_moved(ring, x0), _moved(ring, x1)])
         self.loft(rings, [(colour, material)], (colour, material))
 
     def wheel(self, x: float, y: float, radius: float, width: float) -> None:
@@ -195,13 +202,15 @@ def _shell(parts: _Parts, stations: Floats, extent: Extent) -> None:
 
 
 def _cabin(parts: _Parts, extent: Extent, base: Extent, roof: Extent, belt: float) -> None:
-    """Add the greenhouse: (rear, front, half width) at the belt and at the roof, parts of the box."""
+    """Add the greenhouse: (rear, front, half width) at belt and roof, as parts of the box."""
     ex, ey, ez = extent
     low = belt * 2 * ez
 
     def level(ends: Extent, z: float) -> Floats:
         rear, front, width = ends[0] * ex, ends[1] * ex, ends[2] * ey
-        return np.array([[rear, -width, z], [front, -width, z], [front, width, z], [rear, width, z]])
+        return np.array(
+            [[rear, -width, z], [front, -width, z], [front, width, z], [rear, width, z]]
+        )
 
     white: Colour = (1.0, 1.0, 1.0)
     feet, top = level(base, low), level(roof, 2 * ez)
@@ -221,6 +230,10 @@ def _cabin(parts: _Parts, extent: Extent, base: Extent, roof: Extent, belt: floa
                 ]
             )  # fmt: skip
             parts.face(quad + lift, PANE, GLASS, middle)
+
+
+def _moved(points: Floats, x: float, y: float = 0.0, z: float = 0.0) -> Floats:
+    return np.asarray(points + np.array([x, y, z]), np.float64)
 
 
 def _between(a: Floats, b: Floats, c: Floats, d: Floats, u: float, v: float) -> Floats:
@@ -253,11 +266,11 @@ def _plate(
     colour: Colour,
     material: int,
 ) -> None:
-    """Add a shallow box to the front (end 1) or the rear (-1): (middle, half size) across and up."""
+    """Add a shallow box to front (end 1) or rear (-1): (middle, half size) across and up."""
     inner, outer = end * 0.90 * ex, end * 1.004 * ex
     y0, y1, z0, z1 = across[0] - across[1], across[0] + across[1], up[0] - up[1], up[0] + up[1]
     ring = np.array([[0, y0, z0], [0, y1, z0], [0, y1, z1], [0, y0, z1]])
-    rings = np.stack([ring + [inner, 0, 0], ring + [outer, 0, 0]])
+    rings = np.stack([_moved(ring, inner), _moved(ring, outer)])
     if parts.fine:
         parts.loft(rings, [(colour, material)], None)
     parts.face(rings[1], colour, material, (0.0, across[0], up[0]))
@@ -267,9 +280,11 @@ def _wheels(parts: _Parts, extent: Extent, radius: float, places: tuple[float, .
     ex, ey, _ = extent
     angle = parts.circle
     arch = np.column_stack([np.cos(angle), np.zeros(len(angle)), np.sin(angle)]) * radius * 1.16
+    arch[:, 2] = np.maximum(arch[:, 2], 0.05 - radius)  # not into the ground
     for x in places:
         for side in (-1, 1):
-            parts.face(arch + [x * ex, side * 0.992 * ey, radius], DARK, FIXED, (x * ex, 0, radius))
+            place = (x * ex, side * 0.992 * ey, radius)
+            parts.face(_moved(arch, *place), DARK, FIXED, (x * ex, 0, radius))
             parts.wheel(x * ex, side * (ey - 0.095), radius, 0.21)
 
 
@@ -277,9 +292,9 @@ def _car(parts: _Parts, extent: Extent, *, tall: bool) -> None:
     belt = 0.60 if tall else 0.62
     stations = np.array(
         [
-            [-1.00, 0.78, 0.28, 0.54], [-0.95, 0.92, 0.20, belt + 0.03], [-0.62, 0.97, 0.15, belt + 0.03],
-            [0.00, 1.00, 0.14, belt + 0.01], [0.42, 0.98, 0.15, belt - 0.01], [0.86, 0.93, 0.18, 0.51],
-            [1.00, 0.76, 0.26, 0.42],
+            [-1.00, 0.78, 0.28, 0.54], [-0.95, 0.92, 0.20, belt + 0.03],
+            [-0.62, 0.97, 0.15, belt + 0.03], [0.00, 1.00, 0.14, belt + 0.01],
+            [0.42, 0.98, 0.15, belt - 0.01], [0.86, 0.93, 0.18, 0.51], [1.00, 0.76, 0.26, 0.42],
         ]
     )  # fmt: skip
     _shell(parts, stations, extent)
@@ -328,7 +343,7 @@ def _lorry(parts: _Parts, extent: Extent) -> None:
             [0.95 * ex, 0.80 * ey, 1.62 * ez], [0.95 * ex, -0.80 * ey, 1.62 * ez],
         ]
     )  # fmt: skip
-    parts.face(window + [0.012, 0, 0], PANE, GLASS, (0.7 * ex, 0, ez))
+    parts.face(_moved(window, 0.012), PANE, GLASS, (0.7 * ex, 0, ez))
     for side in (-1, 1):
         pane = np.array([[0.66, 1.08], [0.94, 1.08], [0.91, 1.58], [0.66, 1.58]]) * [ex, ez]
         face = np.column_stack([pane[:, 0], np.full(4, side * (0.965 * ey)), pane[:, 1]])
@@ -342,16 +357,29 @@ def _person(parts: _Parts, x: float, z: float, height: float) -> None:
     h = height
     for side in (-1, 1):
         y = side * 0.055 * h
-        parts.box((x - 0.045 * h, y - 0.042 * h, z), (x + 0.05 * h, y + 0.042 * h, z + 0.48 * h), (0.16, 0.18, 0.25))
+        parts.box(
+            (x - 0.045 * h, y - 0.042 * h, z),
+            (x + 0.05 * h, y + 0.042 * h, z + 0.48 * h),
+            (0.16, 0.18, 0.25),
+        )
         arm = side * 0.15 * h
-        parts.box((x - 0.035 * h, arm - 0.03 * h, z + 0.45 * h), (x + 0.035 * h, arm + 0.03 * h, z + 0.80 * h), (0.9, 0.9, 0.9), PAINT)
+        parts.box(
+            (x - 0.035 * h, arm - 0.03 * h, z + 0.45 * h),
+            (x + 0.035 * h, arm + 0.03 * h, z + 0.80 * h),
+            (0.9, 0.9, 0.9),
+            PAINT,
+        )
     angle = parts.circle
     circle = np.column_stack([np.cos(angle), np.sin(angle), np.zeros(len(angle))])
 
     def rings(levels: list[tuple[float, float, float]]) -> Floats:
-        return np.array([circle * [rx * h, ry * h, 0] + [x, 0, z + level * h] for level, rx, ry in levels])
+        return np.array(
+            [circle * [rx * h, ry * h, 0] + [x, 0, z + level * h] for level, rx, ry in levels]
+        )
 
-    body = rings([(0.46, 0.07, 0.095), (0.62, 0.07, 0.10), (0.80, 0.075, 0.125), (0.84, 0.04, 0.06)])
+    body = rings(
+        [(0.46, 0.07, 0.095), (0.62, 0.07, 0.10), (0.80, 0.075, 0.125), (0.84, 0.04, 0.06)]
+    )
     parts.loft(body, [((1.0, 1.0, 1.0), PAINT)], ((1.0, 1.0, 1.0), PAINT))
     head = rings([(0.84, 0.03, 0.03), (0.88, 0.06, 0.05), (0.94, 0.065, 0.055), (1.0, 0.035, 0.03)])
     parts.loft(head, [(SKIN, FIXED)], ((0.2, 0.14, 0.1), FIXED))
@@ -364,11 +392,20 @@ def _two_wheels(parts: _Parts, extent: Extent, *, motor: bool) -> None:
         parts.wheel(x, 0.0, radius, 0.14 if motor else 0.05)
     thick = 0.13 if motor else 0.035
     reach = ex - radius
-    parts.box((-reach, -thick, radius), (reach * 0.7, thick, radius + (0.35 if motor else 0.06)), (1.0, 1.0, 1.0), PAINT)
-    parts.box((-0.6 * reach, -thick * 1.2, radius + 0.3), (-0.1 * reach, thick * 1.2, radius + 0.45), DARK)
+    parts.box(
+        (-reach, -thick, radius),
+        (reach * 0.7, thick, radius + (0.35 if motor else 0.06)),
+        (1.0, 1.0, 1.0),
+        PAINT,
+    )
+    parts.box(
+        (-0.6 * reach, -thick * 1.2, radius + 0.3), (-0.1 * reach, thick * 1.2, radius + 0.45), DARK
+    )
     parts.box((reach * 0.62, -0.3, radius + 0.55), (reach * 0.70, 0.3, radius + 0.60), CHROME)
     parts.box((reach * 0.70, -0.03, radius), (reach * 0.80, 0.03, radius + 0.6), CHROME)
-    parts.box((-ex, -0.06, radius + 0.2), (-ex + 0.05, 0.06, radius + 0.3), (0.45, 0.03, 0.03), TAIL_LIGHT)
+    parts.box(
+        (-ex, -0.06, radius + 0.2), (-ex + 0.05, 0.06, radius + 0.3), (0.45, 0.03, 0.03), TAIL_LIGHT
+    )
     _person(parts, -0.25 * reach, radius * 0.9, max(1.05, 2 * ez - radius * 0.9) * 0.98)
 
 
@@ -379,7 +416,7 @@ def _prop(parts: _Parts, blueprint: str, extent: Extent) -> None:
         circle = np.column_stack([np.cos(angle) * ex, np.sin(angle) * ey, np.zeros(10)])
         levels = ((0.06, 0.72), (0.4, 0.5), (0.62, 0.35), (1.0, 0.1))
         orange, white = (0.95, 0.35, 0.08), (0.95, 0.95, 0.93)
-        for number, ((z0, r0), (z1, r1)) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+        for number, ((z0, r0), (z1, r1)) in enumerate(itertools.pairwise(levels)):
             colour = white if number == 1 else orange
             rings = np.stack([circle * r0 + [0, 0, z0 * 2 * ez], circle * r1 + [0, 0, z1 * 2 * ez]])
             parts.loft(rings, [(colour, FIXED)], (colour, FIXED))

@@ -37,8 +37,10 @@ def lane_polygon(lane: LaneStrip) -> Floats:
     return np.concatenate([lane.inner[:, :2], lane.outer[::-1, :2]])
 
 
-def box_corners(x: float, y: float, yaw_deg: float, half_length: float, half_width: float) -> Floats:
-    """Return the four corners of an upright box, (4, 2)."""
+def box_corners(
+    xy: Floats | tuple[float, float], yaw_deg: float, half_length: float, half_width: float
+) -> Floats:
+    """Return the four corners of an upright box around a place, (4, 2)."""
     cos, sin = np.cos(np.radians(yaw_deg)), np.sin(np.radians(yaw_deg))
     corners = np.array(
         [
@@ -48,7 +50,7 @@ def box_corners(x: float, y: float, yaw_deg: float, half_length: float, half_wid
             [-half_length, half_width],
         ]
     )
-    return np.asarray(corners @ np.array([[cos, sin], [-sin, cos]]) + [x, y], np.float64)
+    return np.asarray(corners @ np.array([[cos, sin], [-sin, cos]]) + np.asarray(xy), np.float64)
 
 
 class Site:
@@ -76,10 +78,11 @@ class Site:
         self._taken = 1 - free
 
         # make_valid: a lane that crosses itself in a hairpin must still count
-        polygons = shapely.make_valid(shapely.polygons([shapely.linearrings(o) for o in outlines]))
-        self._lanes = shapely.STRtree(polygons)
-        drives = [lane.kind in DRIVE_KINDS for lane in used]
-        self.driving = shapely.STRtree(polygons[np.array(drives, np.bool_)])
+        shapes = [shapely.make_valid(shapely.Polygon(outline)) for outline in outlines]
+        self._lanes = shapely.STRtree(shapes)
+        self._driving = shapely.STRtree(
+            [shape for shape, lane in zip(shapes, used, strict=True) if lane.kind in DRIVE_KINDS]
+        )
 
         edges = np.concatenate([np.concatenate([lane.inner, lane.outer]) for lane in used])
         self._edge_z = edges[:, 2]
@@ -106,7 +109,7 @@ class Site:
         if self.flat:
             return np.full(len(points), self.base_z)
         distance, nearest = self._edges.query(points, k=6)
-        weight = 1 / (distance + 0.5) ** 2
+        weight = np.asarray(1 / (distance + 0.5) ** 2, np.float64)
         smooth = (weight * self._edge_z[nearest]).sum(axis=1) / weight.sum(axis=1)
         # Under a bridge the land follows the lower road.
         low = np.where(distance < 25, self._edge_z[nearest], np.inf).min(axis=1)
@@ -165,11 +168,9 @@ class Site:
     def on_driving_lanes(self, polygons: Sequence[Floats], shrink_m: float) -> NDArray[np.bool_]:
         """Return for each outline whether it reaches more than `shrink_m` into a driving lane."""
         result = np.zeros(len(polygons), np.bool_)
-        if len(self.driving.geometries) == 0 or not polygons:
+        if len(self._driving.geometries) == 0 or not polygons:
             return result
-        shapes = shapely.buffer(
-            shapely.polygons([shapely.linearrings(p) for p in polygons]), -shrink_m
-        )
-        hits = self.driving.query(shapes, predicate="intersects")
+        shapes = [shapely.Polygon(p).buffer(-shrink_m) for p in polygons]
+        hits = self._driving.query(shapes, predicate="intersects")
         result[hits[0]] = True
         return result

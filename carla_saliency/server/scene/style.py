@@ -1,8 +1,9 @@
-"""What the roads and their surroundings look like: palettes, and the dice of every stretch of road.
+"""What roads and their surroundings look like: palettes, and the dice of every stretch of road.
 
-Line types, colours and widths come from the map; everything here is dressing that a seed changes, so that a
-network which learns on these roads sees many. **`DESERT` is the palette of the map `unseen` alone**: its
-asphalts, soils, walls, plants and houses appear on no other map, which keeps that map an honest test.
+Line types, colours and widths come from the map; everything here is dressing that a seed changes,
+so that a network which learns on these roads sees many. **`DESERT` is the palette of the map
+`unseen` alone**: its asphalts, soils, walls, plants and houses appear on no other map, which keeps
+that map an honest test.
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ TEMPERATE = Palette(
     ),
     paved_verge=5,
     terrain=0,
-    sidewalk=(0.60, 0.585, 0.56),
-    kerb=(0.68, 0.67, 0.65),
+    sidewalk=(0.53, 0.52, 0.50),
+    kerb=(0.55, 0.545, 0.53),
     walls=((0.53, 0.27, 0.20), (0.62, 0.58, 0.53), (0.58, 0.57, 0.55), (0.52, 0.49, 0.44)),
     hedge=(0.20, 0.34, 0.13),
     planks=(0.50, 0.37, 0.25),
@@ -132,8 +133,14 @@ TEMPERATE = Palette(
         (0.80, 0.60, (0.55, 0.57, 0.60), False),
     ),
     house_tints=(
-        (0.83, 0.76, 0.55), (0.80, 0.58, 0.58), (0.87, 0.86, 0.83), (0.62, 0.67, 0.70),
-        (0.78, 0.66, 0.52), (0.66, 0.40, 0.33), (0.70, 0.74, 0.62), (0.56, 0.55, 0.54),
+        (0.83, 0.76, 0.55),
+        (0.80, 0.58, 0.58),
+        (0.87, 0.86, 0.83),
+        (0.62, 0.67, 0.70),
+        (0.78, 0.66, 0.52),
+        (0.66, 0.40, 0.33),
+        (0.70, 0.74, 0.62),
+        (0.56, 0.55, 0.54),
     ),
     roof=(0.48, 0.25, 0.19),
     flat_roofs=0.6,
@@ -170,8 +177,8 @@ DESERT = Palette(
     ),
     paved_verge=5,
     terrain=1,
-    sidewalk=(0.71, 0.61, 0.50),
-    kerb=(0.76, 0.69, 0.60),
+    sidewalk=(0.64, 0.55, 0.45),
+    kerb=(0.62, 0.56, 0.48),
     walls=((0.69, 0.50, 0.34), (0.78, 0.66, 0.52), (0.80, 0.71, 0.57), (0.62, 0.46, 0.34)),
     hedge=(0.42, 0.42, 0.27),
     planks=(0.60, 0.50, 0.40),

@@ -1,7 +1,7 @@
 """Procedural textures: tileable square pictures made with NumPy from a seed.
 
-Every surface texture is float32 (SIZE_PX, SIZE_PX, 3) in [0, 1] and repeats without a seam. Row 0 is v = 0,
-the foot of a wall.
+Every surface texture is float32 (SIZE_PX, SIZE_PX, 3) in [0, 1] and repeats without a seam. Row 0
+is v = 0, the foot of a wall.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _cracks(rng: np.random.Generator, count: int) -> Picture:
         path = np.array(steps)
         for dx in range(3):
             for dy in range(3):
-                shifted = (path + [dx * SIZE_PX, dy * SIZE_PX]).astype(np.int32)
+                shifted = (path + np.array([dx, dy]) * SIZE_PX).astype(np.int32)
                 cv2.polylines(picture, [shifted], False, 0.62, 1, cv2.LINE_AA)
     return picture[SIZE_PX : 2 * SIZE_PX, SIZE_PX : 2 * SIZE_PX]
 
@@ -179,18 +179,26 @@ def facade(
             x, y = column * bay + bay // 2, row * bay + bay // 2
             glass = rng.uniform(0.12, 0.30)
             top = y + half_h
-            cv2.rectangle(picture, (x - half_w - 4, y - half_h - 4), (x + half_w + 4, top + 4), frame, -1)
+            cv2.rectangle(
+                picture, (x - half_w - 4, y - half_h - 4), (x + half_w + 4, top + 4), frame, -1
+            )
             colour = (glass * 0.82, glass * 0.95, glass * 1.12)
             cv2.rectangle(picture, (x - half_w, y - half_h), (x + half_w, top), colour, -1)
             if arched:
                 cv2.circle(picture, (x, top), half_w + 4, frame, -1)
                 cv2.circle(picture, (x, top), half_w, colour, -1)
             sky = (colour[0] * 1.9, colour[1] * 1.9, colour[2] * 1.9)
-            corner = np.array([[x - half_w, top], [x + half_w // 3, top], [x - half_w, y]], np.int32)
+            corner = np.array(
+                [[x - half_w, top], [x + half_w // 3, top], [x - half_w, y]], np.int32
+            )
             cv2.fillPoly(picture, [corner], sky, cv2.LINE_AA)
             cv2.line(picture, (x, y - half_h), (x, top), frame, 4)
             cv2.rectangle(
-                picture, (x - half_w - 8, y - half_h - 9), (x + half_w + 8, y - half_h - 3), (0.5, 0.5, 0.5), -1
+                picture,
+                (x - half_w - 8, y - half_h - 9),
+                (x + half_w + 8, y - half_h - 3),
+                (0.5, 0.5, 0.5),
+                -1,
             )
         picture[row * bay : row * bay + 3] *= 0.86
     return picture

@@ -29,7 +29,7 @@ CAMERAS: Mapping[str, int] = {
     "sensor.camera.depth": stream.SensorType.DEPTH,
 }
 _STREAMING = ("sensor.other.collision", "sensor.other.gnss", "sensor.other.imu")
-_EARTH_RADIUS_M = 6378137.0  # CARLA's (and WGS84's) equatorial one
+_SCALED_EARTH_M = 6378137.0 * 0.9996  # WGS84's equator, the scale of UTM
 _EPSILON_S = 1e-6
 
 
@@ -204,22 +204,23 @@ def geo_reference(xodr: str) -> tuple[float, float]:
     number = r"([-+]?\d{1,3}(?:\.\d*)?(?:[eE][-+]?\d\d?)?)"
     found = [re.search(rf"\+{name}={number}", xodr) for name in ("lat_0", "lon_0")]
     latitude, longitude = (float(match[1]) if match else 0.0 for match in found)
-    return max(-85.0, min(latitude, 85.0)), longitude  # Mercator has no poles
+    return max(-85.0, min(latitude, 85.0)), longitude  # no poles, where x means nothing
 
 
 def geo_location(origin: tuple[float, float], pose: Transform) -> Vector:
-    """Return latitude, longitude (degrees) and altitude (m), by CARLA's Mercator formula.
+    """Return latitude, longitude (degrees) and altitude (m), as the client's map reckons them.
+
+    That is a transverse Mercator projection of a sphere, in which y grows to the north
+    (0.9.16's `Map.transform_to_geolocation`). See Snyder, "Map Projections", 1987, eq. 8-6 and 8-7.
 
     Args:
         origin: Latitude and longitude of the map's origin, degrees.
         pose: In the world.
     """
     latitude, longitude = origin
-    scale = math.cos(math.radians(latitude)) * _EARTH_RADIUS_M
-    east = scale * math.radians(longitude) + pose.x
-    north = scale * math.log(math.tan(math.radians(90 + latitude) / 2)) - pose.y
+    east, north = pose.x / _SCALED_EARTH_M, pose.y / _SCALED_EARTH_M + math.radians(latitude)
     return (
-        math.degrees(2 * math.atan(math.exp(north / scale))) - 90,
-        math.degrees(east / scale),
+        math.degrees(math.asin(math.sin(north) / math.cosh(east))),
+        longitude + math.degrees(math.atan2(math.sinh(east), math.cos(north))),
         pose.z,
     )

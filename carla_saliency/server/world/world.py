@@ -71,6 +71,7 @@ class World:
         self._episode_id = episode_id - 1
         self._bodies: dict[int, VehicleBody] = {}
         self._renderer = parts.make_renderer()
+        self._shown: RoadNetwork | None = None
         self._start_episode(self._maps.current)
 
     def close(self) -> None:
@@ -80,18 +81,19 @@ class World:
     # -------------------------------------------------------------- episode, map, settings
 
     def _start_episode(self, network: RoadNetwork) -> None:
-        scene = self._parts.build_scene(network, self._seed)  # may fail: nothing has changed yet
-        self._ground = self._parts.make_ground(network)
-        self._renderer.load(scene)
-        self._maps.current = network
+        if network is not self._shown:  # building takes seconds, and gives the same again
+            scene = self._parts.build_scene(network, self._seed)
+            self._ground = self._parts.make_ground(network)
+            self._collisions = CollisionWorld(scene.obstacles, scene.parked)
+            self._collisions.watch(self._bodies)
+            self._renderer.load(scene)
+            self._maps.current = self._shown = network
         self.actors.clear()
         self._bodies.clear()
         self._episode_id += 1
         self._elapsed_s = 0.0
         self._episode_frame = self.frame
         self.weather = Weather()
-        self._collisions = CollisionWorld(scene.obstacles, scene.parked)
-        self._collisions.watch(self._bodies)
         self._geo_reference = sensors.geo_reference(network.xodr)
         start = network.spawn_points[0] if network.spawn_points else Transform()
         self._spectator = Actor(

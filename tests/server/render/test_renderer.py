@@ -6,12 +6,14 @@ from dataclasses import replace
 import moderngl
 import numpy as np
 import pytest
+import shapely
 from straight_roads import LANE_M, straight
 
 from carla_saliency.errors import SimulatorError
 from carla_saliency.server.nouns import Camera, DrawnActor, Pixels, Tag, Transform, Weather
 from carla_saliency.server.render.camera import Renderer
 from carla_saliency.server.render.projection import rotation_of
+from carla_saliency.server.roads.network import load_map
 from carla_saliency.server.scene.builder import build_scene
 
 NOON = Weather()
@@ -137,7 +139,9 @@ def test_every_pixel_has_a_known_tag_and_the_sky_is_1000_m_away(renderer: Render
         ("static.prop.trafficcone01", Tag.DYNAMIC),
     ],
 )
-def test_an_actor_has_the_tag_of_its_blueprint(renderer: Renderer, blueprint: str, tag: int) -> None:
+def test_an_actor_has_the_tag_of_its_blueprint(
+    renderer: Renderer, blueprint: str, tag: int
+) -> None:
     actor = DrawnActor(blueprint, Transform(27, 1.75, 0, 0, 200), (1.2, 0.6, 0.8), (200, 200, 9))
     pixels = renderer.render(CAMERA, [actor], NOON)
     column, row, _ = project(CAMERA, np.array([27, 1.75, 0.5]))
@@ -166,7 +170,7 @@ def test_broken_lines_have_gaps_near_by(renderer: Renderer) -> None:
     assert (np.diff(np.array(seen, int)) != 0).sum() >= 2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_paint_is_at_least_1_4_times_as_bright_as_the_asphalt(seed: int) -> None:
     renderer = Renderer()
     renderer.load(build_scene(straight(), seed))
@@ -195,7 +199,9 @@ def test_unseen_looks_like_no_other_map() -> None:
     for name in ("straight", "unseen"):
         renderer.load(build_scene(straight(name=name), seed=1))
         pixels = renderer.render(CAMERA, [], NOON)
-        pictures.append(pixels.bgra[(pixels.tag == Tag.TERRAIN) & (pixels.depth > 40)][:, :3].mean(axis=0))
+        pictures.append(
+            pixels.bgra[(pixels.tag == Tag.TERRAIN) & (pixels.depth > 40)][:, :3].mean(axis=0)
+        )
     renderer.close()
     meadow, desert = pictures
     assert meadow[1] > meadow[2]  # green before red
@@ -270,6 +276,35 @@ def test_a_road_on_a_slope_is_not_covered_by_the_land() -> None:
     renderer.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["town", "village"])
+def test_a_junction_has_no_gaps_between_its_lanes(name: str) -> None:
+    network = load_map(name)
+    renderer = Renderer()
+    renderer.load(build_scene(network, seed=4))
+    junctions = {lane.junction_id for lane in network.lanes} - {-1}
+    assert junctions
+    for junction in junctions:
+        lanes = [
+            shapely.Polygon(np.concatenate([lane.inner[:, :2], lane.outer[::-1, :2]])).buffer(0)
+            for lane in network.lanes
+            if lane.junction_id == junction and lane.kind == "driving"
+        ]
+        area = shapely.union_all(lanes).buffer(2.0).buffer(-2.3)
+        shapely.prepare(area)
+        x, y = shapely.get_coordinates(area.centroid)[0]
+        camera = Camera(Transform(x, y, 60.0, -90, 0, 0), 600, 600, 60.0)
+        tags = renderer.render(camera, [], NOON).tag
+        rows, columns = np.mgrid[0:600, 0:600] + 0.5
+        scale = 60.0 / (300 / np.tan(np.radians(30)))
+        points = shapely.points(x + (300 - rows) * scale, y + (columns - 300) * scale)
+        floor = tags[shapely.contains(area, points)]
+        assert len(floor) > 1000
+        # A tall house may lean into the picture; the land must not show.
+        assert not np.isin(floor, (Tag.TERRAIN, Tag.SKY)).any()
+    renderer.close()
+
+
 def test_rendering_without_a_scene_is_an_error() -> None:
     renderer = Renderer()
     with pytest.raises(SimulatorError, match="load a scene"):
@@ -284,7 +319,7 @@ def test_without_egl_the_error_names_the_packages(
     def refuse(**_: object) -> None:
         raise trouble
 
-    monkeypatch.setattr(moderngl, "create_standalone_context", refuse)
+    monkeypatch.setattr(moderngl, "create_context", refuse)
     with pytest.raises(SimulatorError, match="apt-get install libegl1 libgl1-mesa-dri") as error:
         Renderer()
     assert str(trouble) in str(error.value)

@@ -41,10 +41,10 @@ def on_a_lane(tree: shapely.STRtree, shapes: np.ndarray) -> np.ndarray:
 def test_no_obstacle_and_no_parked_car_reaches_into_a_driving_lane(name: str) -> None:
     network, scene = dressed(name)
     tree = driving_tree(network)
-    boxes = [box_corners(o.x, o.y, o.yaw, o.half_length, o.half_width) for o in scene.obstacles]
+    boxes = [box_corners((o.x, o.y), o.yaw, o.half_length, o.half_width) for o in scene.obstacles]
     for car in scene.parked:
         length, width, _ = PARKED_EXTENTS[car.blueprint]
-        boxes.append(box_corners(car.pose.x, car.pose.y, car.pose.yaw, length, width))
+        boxes.append(box_corners((car.pose.x, car.pose.y), car.pose.yaw, length, width))
     assert len(boxes) > 30
     shapes = shapely.polygons([shapely.linearrings(box) for box in boxes])
     assert len(on_a_lane(tree, shapes)) == 0

@@ -92,6 +92,13 @@ def test_a_new_episode_has_another_id_no_actors_and_later_frames(world: World) -
     assert actor_ids(snapshot) == [world.spectator().id]
     assert world.frame == 2
     assert world.actors.box(car.id) == car.box
+
+
+def test_scenery_is_built_once_per_map(world: World) -> None:
+    world.load_map("", reset_settings=False)
+    assert renderer_of(world).scenes == 1
+    world.keep_sent_map(world.map_data())
+    world.load_map("OpenDriveMap", reset_settings=False)
     assert renderer_of(world).scenes == 2
 
 

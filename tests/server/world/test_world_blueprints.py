@@ -77,8 +77,8 @@ def test_geographic_places_are_those_of_the_client() -> None:
     for x, y, z in ((0.0, 0.0, 0.0), (300.0, -120.0, 5.0)):
         expected = town.transform_to_geolocation(carla.Location(x, y, z))
         latitude, longitude, altitude = geo_location(origin, Transform(x, y, z))
-        assert latitude == pytest.approx(expected.latitude, abs=1e-5)
-        assert longitude == pytest.approx(expected.longitude, abs=1e-5)
+        assert latitude == pytest.approx(expected.latitude, abs=1e-9)
+        assert longitude == pytest.approx(expected.longitude, abs=1e-9)
         assert altitude == pytest.approx(expected.altitude)
 
 
