@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 WAKE_S = 0.05  # a window that is pumped this often stays alive
@@ -36,14 +34,24 @@ class Waiting:
     limit_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: Any = None
+    error: BaseException | None = None
+
+
 class CallThread:
     """Runs one job at a time, in order, in a thread of its own.
 
     The client library blocks inside C++ for up to its time-out. A caller of `wait` doesn't: it
-    wakes every 50 ms. There is room for one job and one result.
+    wakes every 50 ms. There is one job at a time, and its result is waited for before the next.
 
     The thread isn't a daemon, and runs `last` when its creator has ended without `leave`: whatever
-    ends the main thread, the server is put back.
+    ends the main thread, the server is put back. Between the two threads there are only queues that
+    work in C. A signal handler that raises in the middle of a `queue.Queue`, an `Event` or a
+    `Future` leaves its lock locked for ever, and the other thread with it.
+
+    Making and leaving it, during which no signal handler may raise, is up to the caller.
 
     Args:
         last: Runs in the thread after the last job.
@@ -51,10 +59,11 @@ class CallThread:
 
     def __init__(self, last: Callable[[], None]) -> None:
         self._last = last
-        self._requests: Queue[tuple[Job, Future[Any]] | None] = Queue(maxsize=1)
-        self._result: Future[Any] | None = None
-        self._leaving = threading.Event()
-        self._left: Future[None] = Future()
+        self._requests: SimpleQueue[Job | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
+        self._asked = False
+        self._leaving = False
+        self._end = _Outcome()
         self._creator = threading.current_thread()
         self._thread = threading.Thread(target=self._run, name="carla calls")
         self._thread.start()
@@ -65,10 +74,10 @@ class CallThread:
         Raises:
             RuntimeError: If the result of the job before was not waited for.
         """
-        if self._result is not None:
+        if self._asked:
             raise RuntimeError("the result of the last request must be received first")
-        self._result = Future()
-        self._requests.put((job, self._result))
+        self._asked = True
+        self._requests.put(job)
 
     def wait(self, on_wake: Callable[[float], None]) -> Any:
         """Return the result of the job that was posted last, or raise what it raised.
@@ -79,42 +88,47 @@ class CallThread:
         Raises:
             RuntimeError: If no job was posted.
         """
-        if self._result is None:
+        if not self._asked:
             raise RuntimeError("nothing was requested")
         start_s = time.monotonic()
-        while not wait([self._result], timeout=WAKE_S).done:
-            on_wake(time.monotonic() - start_s)
-        result, self._result = self._result, None
-        return result.result()
+        while True:
+            try:
+                outcome = self._outcomes.get(timeout=WAKE_S)
+                break
+            except Empty:
+                on_wake(time.monotonic() - start_s)
+        self._asked = False
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.value
 
     def leave(self) -> BaseException | None:
         """Let the job in hand finish, run `last`, end the thread; return what `last` raised."""
-        self._leaving.set()
-        with suppress(Full):  # full: the thread is awake anyway
-            self._requests.put_nowait(None)
+        self._leaving = True
+        self._requests.put(None)
         self._thread.join()
-        return self._left.exception()
+        return self._end.error
 
     def _run(self) -> None:
-        while (request := self._next()) is not None:
-            _fulfil(*request)
-            del request  # while idle nothing of the simulator may hang on this frame
-        _fulfil(self._last, self._left)
+        while (job := self._next()) is not None:
+            self._outcomes.put(_outcome_of(job))
+            del job  # while idle nothing of the simulator may hang on this frame
+        self._end = _outcome_of(self._last)
 
-    def _next(self) -> tuple[Job, Future[Any]] | None:
+    def _next(self) -> Job | None:
         while self._creator.is_alive():
             with suppress(Empty):
-                request = self._requests.get(timeout=IDLE_S)
-                return None if self._leaving.is_set() else request
+                job = self._requests.get(timeout=IDLE_S)
+                return None if self._leaving else job
         return None
 
 
-def _fulfil(job: Job, future: Future[Any]) -> None:
+def _outcome_of(job: Job) -> _Outcome:
     try:
-        future.set_result(job())
+        return _Outcome(value=job())
     except BaseException as error:  # noqa: BLE001 - carried to the thread that waits for it
         _forget_locals(error)
-        future.set_exception(error)
+        return _Outcome(error=error)
 
 
 def _forget_locals(error: BaseException) -> None:
@@ -123,24 +137,3 @@ def _forget_locals(error: BaseException) -> None:
     while cause is not None:
         traceback.clear_frames(cause.__traceback__)
         cause = cause.__cause__ or cause.__context__
-
-
-@contextmanager
-def held_signals() -> Iterator[list[int]]:
-    """Until the end of the block SIGINT and SIGTERM are only noted down, in the list given.
-
-    Outside the main thread, which alone gets signals, this does nothing.
-    """
-    held: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield held
-        return
-    before = {
-        number: signal.signal(number, lambda received, _frame: held.append(received))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield held
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)

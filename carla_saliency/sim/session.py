@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -11,9 +10,10 @@ from typing import Self
 
 from carla_saliency.core import Car, Contract, Decision, Observation, Pose
 from carla_saliency.errors import SimulatorError
-from carla_saliency.sim.calls import CallThread, Waiting, held_signals
+from carla_saliency.sim.calls import CallThread, Waiting
 from carla_saliency.sim.lane_places import LanePlace
 from carla_saliency.sim.settings import SessionInfo, SessionSettings
+from carla_saliency.sim.signals import SignalGuard
 from carla_saliency.sim.simulation import Simulation
 
 __all__ = ["CarlaSession", "SessionInfo", "SessionSettings", "Waiting"]
@@ -26,7 +26,8 @@ class CarlaSession:
 
     Use it as a context manager. Entering connects, makes the world synchronous, spawns the car and
     its sensors, and ticks until the first picture; leaving, in whatever way, destroys what was
-    spawned and puts the world back. All of it happens in one thread of its own.
+    spawned and puts the world back. All of it happens in one thread of its own. In between SIGTERM,
+    if nobody handles it, raises SystemExit.
 
     Args:
         settings: Where and how.
@@ -51,6 +52,7 @@ class CarlaSession:
         self._simulation = Simulation(settings, contract)
         self._on_wait = on_wait
         self._calls: CallThread | None = None
+        self._guard = SignalGuard()
         self._seen: Observation | None = None
         self._placed: tuple[Pose, float] | None = None
         self._weather: Mapping[str, float] | None = None
@@ -58,8 +60,11 @@ class CarlaSession:
     def __enter__(self) -> Self:
         if self._calls is not None:
             raise RuntimeError("a session can be entered only once")
-        self._calls = CallThread(last=self._simulation.close)
         try:
+            self._guard.install()
+            self._guard.hold()
+            self._calls = CallThread(last=self._simulation.close)
+            self._guard.deliver()
             self._calls.post(self._simulation.open)
             self.car, self.info, self._seen = self._calls.wait(self._wake)
         except BaseException as error:
@@ -93,6 +98,7 @@ class CarlaSession:
         """
         if self._calls is None:
             raise _not_open()
+        self._guard.carry_on()
         placed, self._placed = self._placed, None
         weather, self._weather = self._weather, None
         self._calls.post(lambda: self._simulation.tick(decision, placed, weather))
@@ -159,19 +165,19 @@ class CarlaSession:
 
     def _leave(self, error: BaseException | None) -> None:
         """Put everything back, and let neither a signal nor a second error come between."""
-        with held_signals() as held:
-            calls, self._calls = self._calls, None
-            if calls is None:
-                return
+        self._guard.hold()
+        calls, self._calls = self._calls, None
+        fault = None
+        if calls is not None:
             self._simulation.leave_by_s = time.monotonic() + self._settings.timeout_s
             fault = calls.leave()
-        if fault is not None:
-            if error is None:
+        self._guard.remove()
+        if error is None:
+            self._guard.deliver()
+            if fault is not None:
                 raise fault
-            # Whoever leaves because of an error must see that one.
+        elif fault is not None:  # whoever leaves because of an error must see that one
             logger.error("Leaving the server failed, too.", exc_info=fault)
-        if held and error is None:
-            signal.raise_signal(held[0])
 
 
 def _not_open() -> SimulatorError:

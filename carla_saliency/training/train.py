@@ -258,8 +258,8 @@ def _save_report(
     reports: Sequence[EpochReport],
 ) -> None:
     values = {
-        "datasets": [str(folder) for folder in dataset_dirs],
-        "init": None if init is None else str(init),
+        "datasets": [Path(folder).name for folder in dataset_dirs],
+        "init": None if init is None else Path(init).name,
         "recipe": dataclasses.asdict(recipe),
         "frames": {"trained": frames[0], "validated": frames[1]},
         "curvature_bins": CURVATURE_BINS,

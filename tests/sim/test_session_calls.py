@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from carla_saliency.sim.calls import CallThread, held_signals
+from carla_saliency.sim.calls import CallThread
 
 
 def ignore(_waited_s: float) -> None:
@@ -99,27 +97,3 @@ def test_the_last_job_runs_even_if_the_main_thread_ends_without_leaving() -> Non
     )
     assert ended.stdout == "put back\n"
     assert ended.returncode == 3
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_held_signals_are_noted_down_and_the_handlers_come_back(number: int) -> None:
-    before = signal.getsignal(number)
-    with held_signals() as held:
-        os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)
-    assert set(held) == {number}
-    assert signal.getsignal(number) is before
-
-
-def test_outside_the_main_thread_signals_are_left_alone() -> None:
-    before = signal.getsignal(signal.SIGINT)
-    inside = []
-
-    def run() -> None:
-        with held_signals():
-            inside.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    assert inside == [before]
