@@ -1,7 +1,28 @@
-"""Shared by all tests: no display, no sound, one OpenCV thread."""
+"""Shared by all tests: no display, no sound, and TensorFlow in a run of its own.
+
+TensorFlow and Mesa's software renderer each bring an LLVM, and crash in one process. The product
+never has both in one; the tests are two runs, `pytest` and `pytest --tensorflow`.
+"""
 
 import os
+from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+HERE = Path(__file__).parent
+WITH_TENSORFLOW = {HERE / "network/test_against_keras.py", HERE / "training/test_train.py"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tensorflow", action="store_true", help="the tests with TensorFlow alone")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if not collection_path.name.startswith("test_") or collection_path.is_dir():
+        return None
+    wanted = bool(config.getoption("--tensorflow"))
+    return True if (collection_path in WITH_TENSORFLOW) != wanted else None

@@ -1,0 +1,56 @@
+"""`python -m carla_saliency.commands.bench`: what steering and its map cost, without a simulator."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from carla_saliency.core import Frame, Inputs
+from carla_saliency.factory import load_steering, make_explainers
+
+WARM_UP = 20
+ROUNDS = 300
+
+
+def measure(call: Callable[[], object]) -> tuple[float, float]:
+    """Return (minimum, median) milliseconds of a call."""
+    for _ in range(WARM_UP):
+        call()
+    times_ms = np.empty(ROUNDS)
+    for i in range(ROUNDS):
+        start_s = time.perf_counter()
+        call()
+        times_ms[i] = (time.perf_counter() - start_s) * 1000
+    return float(times_ms.min()), float(np.median(times_ms))
+
+
+def run() -> int:
+    """Print a table; the machine is shared with others, so the minimum is the robust column."""
+    steering = load_steering(None)
+    contract = steering.contract
+    picture = np.random.default_rng(0).integers(
+        0, 256, (contract.height_px, contract.width_px, 3), np.uint8
+    )
+    frame = Frame(0, 0.0, picture)
+    rgb = steering.preprocess.crop(picture)
+    inputs = Inputs(steering.preprocess.encode(rgb)[None])
+    rows: dict[str, Callable[[], object]] = {
+        "crop and resize": lambda: steering.preprocess.crop(picture),
+        "steering alone": lambda: steering.network.steer(inputs),
+    }
+    for name, explainer in make_explainers(steering, "contrast").items():
+        rows[f"picture to steering and {name} map"] = lambda each=explainer: each.explain(frame)  # type: ignore[misc]
+    lines = [f"{'milliseconds':<40}{'min':>8}{'median':>9}"]
+    for name, call in rows.items():
+        least, median = measure(call)
+        lines.append(f"{name:<40}{least:>8.2f}{median:>9.2f}")
+    lines.append(f"{'model file to network, gradient checked':<40}{steering.load_s * 1000:>8.0f}")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())
