@@ -1,4 +1,4 @@
-"""`python -m carla_saliency.commands.bench`: what steering and its map cost, without a simulator."""
+"""`python -m carla_saliency.commands.bench`: what steering and its map cost, with no simulator."""
 
 from __future__ import annotations
 

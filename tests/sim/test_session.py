@@ -335,7 +335,9 @@ def test_an_exception_puts_everything_back_and_is_not_hidden(server: Server) -> 
     assert threading.active_count() == 1
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 3])
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM, signal.SIGINT]]
+)
 def test_a_signal_puts_everything_back(server: Server, signals: list[signal.Signals]) -> None:
     with lived_in(server) as before:
         with subprocess.Popen(
