@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,15 +14,6 @@ from carla_saliency.errors import BadInputError, SimulatorError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
 READY = re.compile(r"listening on ([\d.]+):(\d+), map (.+), seed \d+")
-
-
-def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
-    """Return whether something listens on a TCP port."""
-    try:
-        with socket.create_connection((host, port), timeout=timeout_s):
-            return True
-    except OSError:
-        return False
 
 
 class EmbeddedServer:

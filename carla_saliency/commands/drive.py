@@ -21,7 +21,8 @@ from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import UiState
 from carla_saliency.drive import drive
-from carla_saliency.embedded import EmbeddedServer, answers
+from carla_saliency.embedded import EmbeddedServer
+from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
 from carla_saliency.output.recorder import DEFAULT_NAME, Recorder, free_name
 from carla_saliency.output.window import Window, has_display
@@ -29,9 +30,12 @@ from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.settings import DEFAULT_HOST, DEFAULT_PORT, DriveSettings, parse_size
 from carla_saliency.sim.calls import Waiting
+from carla_saliency.sim.connect import probe
 from carla_saliency.sim.session import CarlaSession
 from carla_saliency.summary import DriveLog, table
 from carla_saliency.timing import Pacer
+
+LOOK_S = 1.0  # how long a server on this computer may take to answer before ours is started
 
 
 def run(settings: DriveSettings) -> int:
@@ -54,8 +58,9 @@ def run(settings: DriveSettings) -> int:
 
 
 def say(text: str) -> None:
-    """Tell the person one line."""
-    sys.stderr.write(f"{text}\n")
+    """Tell the person one line, if there is one."""
+    if text:
+        sys.stderr.write(f"{text}\n")
 
 
 def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: ExitStack) -> None:
@@ -63,7 +68,8 @@ def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: Ex
     tick_ms = 1000 / settings.fps
     window = _open_window(settings, size, stack)
     record = _record_to(settings, window)
-    host, port, map_name = _find_server(settings, stack)
+    host, port, embedded = _find_server(settings, stack)
+    map_name = None if embedded else settings.map
 
     screen: Screen | None = None
     early = Painter(size, steering.contract, None, tick_ms)
@@ -78,13 +84,14 @@ def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: Ex
             state = UiState(method=method_view(settings.method))
             window.show(early.paint_card(connecting_card(waiting, steering), state))
 
-    session = stack.enter_context(
-        CarlaSession(
-            factory.session_settings(settings, steering.contract, host, port, map_name),
-            steering.contract,
-            wake,
-        )
+    session = CarlaSession(
+        factory.session_settings(settings, steering.contract, host, port, map_name),
+        steering.contract,
+        wake,
     )
+    if not embedded:  # somebody else's world: say that it is as it was
+        stack.callback(lambda: say(session.restored))
+    stack.enter_context(session)
     info, car = session.info, session.car
     pilot = LearnedPilot(
         factory.make_explainers(steering, settings.method),
@@ -93,8 +100,7 @@ def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: Ex
         SpeedControl(settings.speed / 3.6),
     )
     for line in (*factory.contract_warnings(settings, steering, car), pilot.rescaling_text):
-        if line:
-            say(line)
+        say(line)
     recorder = stack.enter_context(Recorder(size, settings.fps, say))
     if record is not None:
         recorder.start(record)
@@ -163,18 +169,26 @@ def _record_to(settings: DriveSettings, window: Window | None) -> Path | None:
     return None
 
 
-def _find_server(settings: DriveSettings, stack: ExitStack) -> tuple[str, int, str | None]:
-    """Return host, port and the map still to be loaded; start a server where that is wanted."""
+def _find_server(settings: DriveSettings, stack: ExitStack) -> tuple[str, int, bool]:
+    """Return host, port and whether it is our embedded server, started where that is wanted."""
     host, port = settings.host or DEFAULT_HOST, settings.port or DEFAULT_PORT
     given = settings.host is not None or settings.port is not None
     if settings.embedded == "never" or (settings.embedded == "auto" and given):
-        return host, port, settings.map
+        return host, port, False
     if settings.embedded == "auto":
-        if answers(host, port):
-            return host, port, settings.map
+        if _carla_answers(host, port):
+            return host, port, False
         say(f"no CARLA server answers at {host}:{port}: starting the embedded one")
     server = stack.enter_context(EmbeddedServer(settings.map, settings.seed))
-    return server.host, server.port, None
+    return server.host, server.port, True
+
+
+def _carla_answers(host: str, port: int) -> bool:
+    try:
+        probe(host, port, LOOK_S)
+    except BadInputError:
+        return False
+    return True
 
 
 def _report(settings: DriveSettings, log: DriveLog) -> None:
