@@ -236,6 +236,7 @@ class Decision:
         driver: Who steered.
         explanation: Of the same frame; None where there is no network.
         expert_steering: What the expert would have sent; None off the road.
+        network_steering: What the network would have sent, or has; None without a network.
         timing_ms: Wall milliseconds of parts, for example {"network": 1.9}.
         notice: One line for the window, for example "turn ahead: the expert steers".
     """
@@ -244,6 +245,7 @@ class Decision:
     driver: Driver
     explanation: Explanation | None
     expert_steering: float | None = None
+    network_steering: float | None = None
     timing_ms: dict[str, float] = field(default_factory=dict)
     notice: str = ""
 
@@ -435,10 +437,3 @@ class Pilot(Protocol):
 
     def decide(self, observation: Observation) -> Decision:
         """Return the control for this observation and, where it has one, the explanation."""
-
-
-class Sink(Protocol):
-    """Receives every finished step: a window, a video file, a log."""
-
-    def write(self, step: DriveStep, picture: Image) -> None:
-        """Consume one step and the picture drawn for it."""

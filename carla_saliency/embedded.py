@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import select
 import subprocess
 import sys
 import tempfile
-import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 
 from carla_saliency.errors import BadInputError, SimulatorError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
+WAKE_S = 0.05
 READY = re.compile(r"listening on ([\d.]+):(\d+), map (.+), seed \d+")
 
 
@@ -24,15 +27,23 @@ class EmbeddedServer:
     Args:
         map_name: NAME of a shipped map or FILE.xodr; None = the server's default.
         seed: Look of the road.
+        on_wait: Called every 50 ms with the seconds waited while the server starts.
 
     Raises:
         BadInputError: On entering, if the map can't be used.
-        SimulatorError: On entering, if the server does not start.
+        SimulatorError: On entering, if the server does not start; on leaving because of one, if
+            the server had ended by itself: with the reason that it gave.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, map_name: str | None, seed: int) -> None:
+    def __init__(
+        self,
+        map_name: str | None,
+        seed: int,
+        on_wait: Callable[[float], None] = lambda waited_s: None,
+    ) -> None:
+        self._on_wait = on_wait
         self._arguments = ["--port", "0", "--seed", str(seed), "--end-with-stdin"]
         if map_name is not None:
             self._arguments += ["--map", map_name]
@@ -64,6 +75,11 @@ class EmbeddedServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        code = None if self._process is None else self._process.poll()
+        if code is not None and isinstance(error, SimulatorError):
+            reason = self._last_words(code)
+            self._stop()
+            raise SimulatorError(f"the embedded server ended in mid-drive: {reason}") from error
         self._stop()
 
     @property
@@ -76,23 +92,28 @@ class EmbeddedServer:
     def _wait_until_ready(self, process: subprocess.Popen[str]) -> None:
         if process.stdout is None:
             raise SimulatorError("the embedded server has no output to read")
-        killer = threading.Timer(START_TIMEOUT_S, process.kill)
-        killer.start()
-        try:
-            line = process.stdout.readline()
-        finally:
-            killer.cancel()
-        match = READY.match(line)
+        start_s = time.monotonic()
+        while not select.select([process.stdout], [], [], WAKE_S)[0]:
+            waited_s = time.monotonic() - start_s
+            if waited_s > START_TIMEOUT_S:
+                raise SimulatorError(
+                    f"the embedded server was not ready after {START_TIMEOUT_S:g} s: "
+                    "look whether the machine is busy, and try again"
+                )
+            self._on_wait(waited_s)
+        match = READY.match(process.stdout.readline())
         if match:
             self.port, self.map_name = int(match[2]), match[3]
             return
         code = process.wait(STOP_TIMEOUT_S)
+        if code == 2:
+            raise BadInputError(self._last_words(code))
+        raise SimulatorError(f"the embedded server did not start: {self._last_words(code)}")
+
+    def _last_words(self, code: int) -> str:
         self._log.seek(0)
         said = self._log.read().strip().splitlines()
-        reason = said[-1] if said else f"it ended with exit code {code} and said nothing"
-        if code == 2:
-            raise BadInputError(reason)
-        raise SimulatorError(f"the embedded server did not start: {reason}")
+        return said[-1] if said else f"it ended with exit code {code} and said nothing"
 
     def _stop(self) -> None:
         process, self._process = self._process, None

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from carla_saliency.core import Car, Contract, Preprocess
+from carla_saliency.core import Car, Contract
 from carla_saliency.errors import BadInputError
 from carla_saliency.network.contract import default_contract_for, load_contract
 from carla_saliency.network.preprocess import ContractPreprocess
@@ -35,7 +35,7 @@ class Steering:
     path: Path
     network: OnnxNetwork
     contract: Contract
-    preprocess: Preprocess
+    preprocess: ContractPreprocess
     has_contract: bool
     load_s: float
 

@@ -200,6 +200,8 @@ class CollectSettings:
         Raises:
             BadInputError: With the flag, what it must be and what was received.
         """
+        if self.policy is not None and self.model is not None:
+            raise BadInputError("--policy brings its own camera contract: leave out --model")
         require("--frames", self.frames, 1, 10**8, "frames")
         require("--seeds", self.seeds, 1, 10**4, "looks")
         require("--seed", self.seed, 0, 2**31 - 1, "")

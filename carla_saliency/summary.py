@@ -78,6 +78,7 @@ class DriveLog:
         """Return what `--summary` writes."""
         wall_s = self._last_s - self._first_s
         autonomy = autonomy_percent(self.counts[EventKind.INTERVENTION], self.network_seconds)
+        times = self.timer.percentiles()
         mean_mps = self.distance_m / self.sim_seconds if self.ticks else 0.0
         return {
             "ticks": self.ticks,
@@ -91,7 +92,7 @@ class DriveLog:
             "interventions": self.counts[EventKind.INTERVENTION],
             "network_seconds": round(self.network_seconds, 3),
             "autonomy_percent": None if autonomy is None else round(autonomy, 2),
-            "timing_ms": self.timer.percentiles(),
+            "timing_ms": {part: times[part] for part in PARTS if part in times},
         }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ class TickTimer:
 
     def __init__(self, clock: Clock = time.perf_counter) -> None:
         self._clock = clock
-        self._parts_ms: dict[str, list[float]] = defaultdict(list)
+        self._parts_ms: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self.latest_ms: dict[str, float] = {}
 
     def add(self, part: str, duration_ms: float) -> None:
@@ -37,7 +38,7 @@ class TickTimer:
         self.add(part, (self._clock() - start) * 1000)
 
     def percentiles(self) -> dict[str, dict[str, float]]:
-        """Return {part: {"p50": ms, "p99": ms}} in the order in which the parts first came."""
+        """Return {part: {"p50": ms, "p99": ms}}, in the order in which the parts first came."""
         return {
             part: {
                 "p50": round(float(np.percentile(samples, 50)), 3),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from carla_saliency import __version__
 from carla_saliency.collect import Teacher, collect_driving, collect_poses, curve_speed
 from carla_saliency.commands.weathers import random_weather, weather_name
 from carla_saliency.core import Contract
-from carla_saliency.data.dataset import DatasetWriter
+from carla_saliency.data.dataset import HEADER_FILE, Dataset, DatasetWriter
 from carla_saliency.embedded import EmbeddedServer
-from carla_saliency.factory import load_steering, make_explainers
+from carla_saliency.factory import Steering, load_steering, make_explainers
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.pilot.expert import expert_steering
 from carla_saliency.pilot.learned import LearnedPilot
@@ -20,7 +23,7 @@ from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.settings import CollectSettings
 from carla_saliency.sim.session import CarlaSession, SessionSettings
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 PLACES_M = 2.0  # between the places that poses are drawn around
 
 
@@ -31,9 +34,11 @@ def run(settings: CollectSettings) -> int:
         BadInputError: If a setting can't be used.
         SimulatorError: If a server fails.
     """
-    contract = DEFAULT_CONTRACT
-    if settings.model is not None or settings.policy is not None:
-        contract = load_steering(settings.model or settings.policy).contract
+    policy = None if settings.policy is None else load_steering(settings.policy)
+    contract = DEFAULT_CONTRACT if policy is None else policy.contract
+    if settings.model is not None:
+        contract = load_steering(settings.model).contract
+    have = _frames_of(Path(settings.out), "poses" if policy is None else "driving")
     looks = [
         (map_name, settings.seed * 1000 + look)
         for look in range(settings.seeds)
@@ -41,6 +46,8 @@ def run(settings: CollectSettings) -> int:
     ]
     shares = np.diff(np.linspace(0, settings.frames, len(looks) + 1).round().astype(int))
     for (map_name, look), share in zip(looks, shares, strict=True):
+        if have[map_name, look] >= share:
+            continue
         with EmbeddedServer(map_name, look) as server:
             session_settings = SessionSettings(
                 host=server.host,
@@ -51,7 +58,7 @@ def run(settings: CollectSettings) -> int:
                 semantic=False,
             )
             with CarlaSession(session_settings, contract) as session:
-                _collect(settings, session, contract, map_name, look, int(share))
+                _collect(settings, session, contract, policy, map_name, look, int(share))
     sys.stdout.write(f"{settings.frames} frames in {settings.out}\n")
     return 0
 
@@ -60,6 +67,7 @@ def _collect(
     settings: CollectSettings,
     session: CarlaSession,
     contract: Contract,
+    policy: Steering | None,
     map_name: str,
     look: int,
     frames: int,
@@ -77,8 +85,9 @@ def _collect(
         speed_at=curve_speed(speed_mps),
         set_weather=set_weather,
     )
-    with DatasetWriter(Path(settings.out), contract, session.car) as writer:
-        if settings.policy is None:
+    made_with: dict[str, object] = {"carla_saliency": __version__, "settings": asdict(settings)}
+    with DatasetWriter(Path(settings.out), contract, session.car, made_with) as writer:
+        if policy is None:
             collect_poses(
                 session,
                 session.places(PLACES_M),
@@ -90,11 +99,10 @@ def _collect(
                 seed=settings.seed,
             )
             return
-        steering = load_steering(settings.policy)
         pilot = LearnedPilot(
-            make_explainers(steering, "gradient"),
+            make_explainers(policy, "gradient"),
             session.car,
-            steering.contract,
+            policy.contract if policy.has_contract else None,
             SpeedControl(speed_mps),
         )
         collect_driving(
@@ -107,3 +115,11 @@ def _collect(
             frames=frames,
             seed=settings.seed,
         )
+
+
+def _frames_of(folder: Path, source: str) -> Counter[tuple[str, int]]:
+    """Return how many frames a dataset has of each map and look; none if it is new."""
+    if not (folder / HEADER_FILE).exists():
+        return Counter()
+    labels = Dataset(folder).labels
+    return Counter((one.map_name, one.look) for one in labels if one.source == source)

@@ -15,14 +15,16 @@ from carla_saliency.commands.screen import (
     connecting_card,
     degrees_of,
     method_view,
+    show_until_left,
     world_line,
 )
 from carla_saliency.core import DriveStep, Quit
+from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
-from carla_saliency.draw.state import UiState
+from carla_saliency.draw.state import Interlude, UiState
 from carla_saliency.drive import drive
-from carla_saliency.embedded import EmbeddedServer
-from carla_saliency.errors import BadInputError
+from carla_saliency.embedded import START_TIMEOUT_S, EmbeddedServer
+from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.factory import Steering
 from carla_saliency.output.recorder import DEFAULT_NAME, Recorder, free_name
 from carla_saliency.output.window import Window, has_display
@@ -35,6 +37,7 @@ from carla_saliency.sim.session import CarlaSession
 from carla_saliency.summary import DriveLog, table
 from carla_saliency.timing import Pacer
 
+EXIT_FAILED = 1
 LOOK_S = 1.0  # how long a server on this computer may take to answer before ours is started
 
 
@@ -47,14 +50,15 @@ def run(settings: DriveSettings) -> int:
     """
     factory.require_method(settings.method)
     steering = factory.load_steering(settings.model)
-    log = DriveLog(1 / settings.fps)
+    width_px, height_px = factory.camera_size(settings, steering.contract)
+    steering.preprocess.grid_rect((height_px, width_px))  # refuses a camera that shows too little
+    command = _Drive(settings, steering)
     try:
         with suppress(Left), ExitStack() as stack:
-            _drive(settings, steering, log, stack)
+            command.run(stack)
     finally:  # also after Ctrl-C or a lost server: what was driven is told
-        if log.ticks:
-            _report(settings, log)
-    return 0
+        command.report()
+    return EXIT_FAILED if command.trouble else 0
 
 
 def say(text: str) -> None:
@@ -63,124 +67,158 @@ def say(text: str) -> None:
         sys.stderr.write(f"{text}\n")
 
 
-def _drive(settings: DriveSettings, steering: Steering, log: DriveLog, stack: ExitStack) -> None:
-    size = parse_size("--res", settings.res, "1280x720")
-    tick_ms = 1000 / settings.fps
-    window = _open_window(settings, size, stack)
-    record = _record_to(settings, window)
-    host, port, embedded = _find_server(settings, stack)
-    map_name = None if embedded else settings.map
+class _Drive:
+    """One run of the command.
 
-    screen: Screen | None = None
-    early = Painter(size, steering.contract, None, tick_ms)
+    Attributes:
+        trouble: Lines about what failed although the drive went on: they make the exit code 1.
+    """
 
-    def wake(waiting: Waiting) -> None:
-        if screen is not None:
-            screen.wake(waiting)
-        elif window is not None:
-            window.pump()
-            if Quit() in window.requests():
+    def __init__(self, settings: DriveSettings, steering: Steering) -> None:
+        self._settings, self._steering = settings, steering
+        self._size = parse_size("--res", settings.res, "1280x720")
+        self._log = DriveLog(1 / settings.fps)
+        self._painter = self._make_painter(None, None)
+        self._window: Window | None = None
+        self._screen: Screen | None = None
+        self.trouble: list[str] = []
+
+    def run(self, stack: ExitStack) -> None:
+        """Open everything, drive, and close it in turn; the window last."""
+        settings = self._settings
+        if not settings.headless and has_display():
+            self._window = stack.enter_context(Window(self._size, HandDriving()))
+        record = self._record_to()
+        try:
+            with ExitStack() as inner:
+                self._connect_and_drive(inner, record)
+        except SimulatorError as error:
+            if self._window is not None:
+                card = cards.server_lost(str(error), self._screen is not None)
+                show_until_left(self._window, lambda: self._paint_card(card))
+            raise
+
+    def report(self) -> None:
+        """Print the table and write the summary, if anything was driven."""
+        if self._log.ticks:
+            numbers = self._log.as_json()
+            sys.stdout.write(table(numbers) + "\n")
+            if self._settings.summary is not None:
+                self._write_summary(Path(self._settings.summary), json.dumps(numbers, indent=2))
+        for line in self.trouble:
+            say(line)
+
+    # -------------------------------------------------------------- inside
+
+    def _connect_and_drive(self, stack: ExitStack, record: Path | None) -> None:
+        settings, steering = self._settings, self._steering
+        host, port, embedded = self._find_server(stack)
+        map_name = None if embedded else settings.map
+        session = CarlaSession(
+            factory.session_settings(settings, steering.contract, host, port, map_name),
+            steering.contract,
+            self._wake,
+        )
+        if not embedded:  # somebody else's world: say that it is as it was
+            stack.callback(lambda: say(session.restored))
+        stack.enter_context(session)
+        pilot = LearnedPilot(
+            factory.make_explainers(steering, settings.method),
+            session.car,
+            steering.contract if steering.has_contract else None,
+            SpeedControl(settings.speed / 3.6),
+        )
+        for line in factory.contract_warnings(settings, steering, session.car):
+            say(line)
+        say(pilot.rescaling_text)
+        recorder = Recorder(self._size, settings.fps, say, self.trouble.append)
+        stack.enter_context(recorder)
+        if record is not None:
+            recorder.start(record)
+        self._screen = self._make_screen(session, pilot, recorder)
+        self._loop(session, pilot, self._screen)
+
+    def _make_screen(
+        self, session: CarlaSession, pilot: LearnedPilot, recorder: Recorder
+    ) -> Screen:
+        info, car = session.info, session.car
+        world = world_line(
+            info.map_name,
+            info.weather,
+            info.spawn_index,
+            self._steering.path.name,
+            info.delta_s,
+        )
+        self._painter = self._make_painter(degrees_of(car, self._steering), car.width_m)
+        state = UiState(method=method_view(self._settings.method), world=world)
+        return Screen(self._painter, self._window, recorder, pilot, self._log.timer, state)
+
+    def _loop(self, session: CarlaSession, pilot: LearnedPilot, screen: Screen) -> None:
+        settings = self._settings
+        pace = float(self._window is not None) if settings.pace is None else settings.pace
+        pacer = Pacer(1 / settings.fps, pace)
+        for step in drive(session, pilot):
+            pacer.advance()
+            screen.finish(step)
+            self._log.add(step)
+            _tell(step)
+            if self._log.ticks >= _last_tick(settings):
+                return
+            screen.attend(pacer.remaining_s)
+            if screen.quit:
+                return
+
+    def _wake(self, waiting: Waiting) -> None:
+        """Keep the window alive while something is waited for."""
+        if self._screen is not None:
+            self._screen.wake(waiting)
+        elif self._window is not None:
+            self._window.pump()
+            if Quit() in self._window.requests():
                 raise Left
-            state = UiState(method=method_view(settings.method))
-            window.show(early.paint_card(connecting_card(waiting, steering), state))
+            self._paint_card(connecting_card(waiting, self._steering))
 
-    session = CarlaSession(
-        factory.session_settings(settings, steering.contract, host, port, map_name),
-        steering.contract,
-        wake,
-    )
-    if not embedded:  # somebody else's world: say that it is as it was
-        stack.callback(lambda: say(session.restored))
-    stack.enter_context(session)
-    info, car = session.info, session.car
-    pilot = LearnedPilot(
-        factory.make_explainers(steering, settings.method),
-        car,
-        steering.contract if steering.has_contract else None,
-        SpeedControl(settings.speed / 3.6),
-    )
-    for line in (*factory.contract_warnings(settings, steering, car), pilot.rescaling_text):
-        say(line)
-    recorder = stack.enter_context(Recorder(size, settings.fps, say))
-    if record is not None:
-        recorder.start(record)
-    world = world_line(
-        info.map_name, info.weather, info.spawn_index, steering.path.name, info.delta_s
-    )
-    painter = Painter(
-        size, steering.contract, degrees_of(car, steering), tick_ms, car_width_m=car.width_m
-    )
-    state = UiState(method=method_view(settings.method), world=world)
-    screen = Screen(painter, window, recorder, pilot, log.timer, state)
-    _loop(settings, session, pilot, screen, log, window is not None)
+    def _paint_card(self, card: Interlude) -> None:
+        if self._window is not None:
+            state = UiState(method=method_view(self._settings.method))
+            self._window.show(self._painter.paint_card(card, state))
 
+    def _make_painter(self, max_steer_deg: float | None, car_width_m: float | None) -> Painter:
+        tick_ms = 1000 / self._settings.fps
+        contract = self._steering.contract
+        return Painter(self._size, contract, max_steer_deg, tick_ms, car_width_m=car_width_m)
 
-def _loop(
-    settings: DriveSettings,
-    session: CarlaSession,
-    pilot: LearnedPilot,
-    screen: Screen,
-    log: DriveLog,
-    windowed: bool,
-) -> None:
-    pace = settings.pace if settings.pace is not None else float(windowed)
-    pacer = Pacer(1 / settings.fps, pace)
-    for step in drive(session, pilot):
-        pacer.advance()
-        screen.finish(step)
-        log.add(step)
-        _tell(step)
-        if log.ticks >= _last_tick(settings):
-            return
-        screen.attend(pacer.remaining_s)
-        if screen.quit:
-            return
-
-
-def _last_tick(settings: DriveSettings) -> float:
-    limits = [float("inf")]
-    if settings.ticks is not None:
-        limits.append(settings.ticks)
-    if settings.seconds is not None:
-        limits.append(round(settings.seconds * settings.fps))
-    return min(limits)
-
-
-def _tell(step: DriveStep) -> None:
-    for event in step.observation.events:
-        say(f"{step.observation.frame.sim_s:8.2f} s  {event.kind.value}: {event.text}")
-
-
-def _open_window(settings: DriveSettings, size: tuple[int, int], stack: ExitStack) -> Window | None:
-    if settings.headless:
-        return None
-    if not has_display():
-        return None
-    return stack.enter_context(Window(size, HandDriving()))
-
-
-def _record_to(settings: DriveSettings, window: Window | None) -> Path | None:
-    if settings.record is not None:
-        return Path(settings.record)
-    if window is None and not settings.headless:
-        path = free_name(DEFAULT_NAME)
+    def _record_to(self) -> Path | None:
+        settings = self._settings
+        if settings.headless or self._window is not None:
+            return None if settings.record is None else Path(settings.record)
+        path = free_name(DEFAULT_NAME) if settings.record is None else Path(settings.record)
         say(f"no display here: no window, recording {path} instead (Ctrl-C ends the drive)")
         return path
-    return None
 
-
-def _find_server(settings: DriveSettings, stack: ExitStack) -> tuple[str, int, bool]:
-    """Return host, port and whether it is our embedded server, started where that is wanted."""
-    host, port = settings.host or DEFAULT_HOST, settings.port or DEFAULT_PORT
-    given = settings.host is not None or settings.port is not None
-    if settings.embedded == "never" or (settings.embedded == "auto" and given):
-        return host, port, False
-    if settings.embedded == "auto":
-        if _carla_answers(host, port):
+    def _find_server(self, stack: ExitStack) -> tuple[str, int, bool]:
+        """Return host, port and whether it is our own server, started where that is wanted."""
+        settings = self._settings
+        host, port = settings.host or DEFAULT_HOST, settings.port or DEFAULT_PORT
+        given = settings.host is not None or settings.port is not None
+        if settings.embedded == "never" or (settings.embedded == "auto" and given):
             return host, port, False
-        say(f"no CARLA server answers at {host}:{port}: starting the embedded one")
-    server = stack.enter_context(EmbeddedServer(settings.map, settings.seed))
-    return server.host, server.port, True
+        if settings.embedded == "auto":
+            if _carla_answers(host, port):
+                return host, port, False
+            say(f"no CARLA server answers at {host}:{port}: starting the embedded one")
+
+        def on_wait(waited_s: float) -> None:
+            self._wake(Waiting("starting", "the embedded server", waited_s, START_TIMEOUT_S))
+
+        server = stack.enter_context(EmbeddedServer(settings.map, settings.seed, on_wait))
+        return server.host, server.port, True
+
+    def _write_summary(self, path: Path, text: str) -> None:
+        try:
+            path.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            self.trouble.append(f"--summary {path} can't be written: {error.strerror}")
 
 
 def _carla_answers(host: str, port: int) -> bool:
@@ -191,8 +229,15 @@ def _carla_answers(host: str, port: int) -> bool:
     return True
 
 
-def _report(settings: DriveSettings, log: DriveLog) -> None:
-    numbers = log.as_json()
-    if settings.summary is not None:
-        Path(settings.summary).write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write(table(numbers) + "\n")
+def _last_tick(settings: DriveSettings) -> float:
+    limits = [float("inf")]
+    if settings.ticks is not None:
+        limits.append(settings.ticks)
+    if settings.seconds is not None:
+        limits.append(max(1, round(settings.seconds * settings.fps)))
+    return min(limits)
+
+
+def _tell(step: DriveStep) -> None:
+    for event in step.observation.events:
+        say(f"{step.observation.frame.sim_s:8.2f} s  {event.kind.value}: {event.text}")

@@ -33,6 +33,7 @@ from carla_saliency.timing import TickTimer
 
 AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
 FPS_TICKS = 20  # the rate in the window is the mean over so many ticks
+HANDS_OFF_S = 0.5  # not asked for so long: nobody drove meanwhile, so the wheel is straight again
 LATE_S = 0.5  # a tick that takes longer is worth a word
 STAGES = {  # what the session says it does -> how many of the card's steps are done
     "loading the map": 2,
@@ -57,7 +58,9 @@ class HandDriving:
     def __call__(self, keys: WindowKeys) -> Control:
         """Return the control for the keys that are held now."""
         now_s = self._clock()
-        passed_s, self._last_s = min(now_s - self._last_s, 0.2), now_s
+        passed_s, self._last_s = now_s - self._last_s, now_s
+        if passed_s > HANDS_OFF_S:
+            self._driving, passed_s = ManualDriving(), 0.0
         held = HeldKeys(
             left=keys.left,
             right=keys.right,
@@ -99,6 +102,7 @@ class Screen:
         self._paused = False
         self._step_once = False
         self._last: DriveStep | None = None
+        self._parts: tuple[tuple[str, float], ...] = ()
         self.quit = False
 
     # -------------------------------------------------------------- one tick
@@ -107,6 +111,9 @@ class Screen:
         """Draw, record and show one step."""
         self._last = step
         self._ends_s.append(time.perf_counter())
+        self._remember_parts(step)
+        if self._window is None and self._recorder.status != "on":
+            return  # nobody looks
         with self._timer.section("draw"):
             picture = self._painter.paint(step, self._now(step))
         with self._timer.section("record"):
@@ -159,6 +166,7 @@ class Screen:
                     self.quit = True
                 case Pause():
                     self._paused = not self._paused
+                    self._ends_s.clear()
                 case StepOnce():
                     self._step_once = self._paused
                 case ToggleRecording():
@@ -187,18 +195,22 @@ class Screen:
             method=method,
             recording=Recording("held" if held else status, self._recorder.seconds),
             paused=self._paused,
-            timing_ms=self._parts(step),
+            timing_ms=self._parts,
             fps=self._fps(),
             opacity=1.0 if self._window is None else self._window.view.opacity,
         )
 
-    def _parts(self, step: DriveStep) -> tuple[tuple[str, float], ...]:
+    def _remember_parts(self, step: DriveStep) -> None:
+        """Note what the tick took. The last picture was drawn while the server worked on this."""
         latest = self._timer.latest_ms
-        return (
-            ("server", step.observation.server_ms),
+        draw_ms = latest.get("draw", 0.0) + latest.get("window", 0.0)
+        record_ms = latest.get("record", 0.0)
+        waited_ms = max(0.0, step.observation.server_ms - draw_ms - record_ms)
+        self._parts = (
+            ("server", waited_ms),
             ("net + map", step.decision.timing_ms.get("network", 0.0)),
-            ("draw", latest.get("draw", 0.0) + latest.get("window", 0.0)),
-            ("record", latest.get("record", 0.0)),
+            ("draw", draw_ms),
+            ("record", record_ms),
         )
 
     def _fps(self) -> float | None:
@@ -226,6 +238,19 @@ def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:
     ready = cards.network_ready(steering.contract, steering.network.graph.parameters)
     stage = STAGES.get(waiting.what, 0)
     return cards.connecting(waiting.server, stage, waiting.waited_s, waiting.limit_s, ready)
+
+
+def show_until_left(window: Window, paint: Callable[[], None]) -> None:
+    """Show something until the person leaves.
+
+    Args:
+        window: Is open.
+        paint: Paints it, again and again: the window may have been covered.
+    """
+    while Quit() not in window.requests():
+        paint()
+        window.pump()
+        time.sleep(AWAKE_S)
 
 
 def world_line(map_name: str, weather: str | None, spawn: int, name: str, delta_s: float) -> World:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from carla_saliency.core import Contract
 from carla_saliency.draw.state import Card, CardLine, Interlude, Tone
 
 STAGES = ("server answers", "versions match", "car and camera", "first frame")
 PATIENCE_S = 5.0
+CARD_COLUMNS = 60  # letters that fit into a line of a card
 
 
 def connecting(
@@ -51,39 +54,23 @@ def network_ready(contract: Contract, weights: int | None = None) -> Card:
     return Card(heading="Network ready", lines=lines)
 
 
-def server_lost(
-    address: str,
-    silent_s: float,
-    limit_s: float,
-    last_frame_id: int | None,
-    saved: str = "",
-    advice: tuple[str, ...] = ("start CARLA again, then start the drive again",),
-) -> Interlude:
+def server_lost(reason: str, seen: bool) -> Interlude:
     """Return what is shown when the server no longer answers.
 
     Args:
-        address: "host:port".
-        silent_s: Wall time since its last answer.
-        limit_s: When it counts as lost.
-        last_frame_id: The last frame that came; None if none did.
-        saved: What is safe, for example "The video is closed and complete."
-        advice: What the person can do, one line each.
+        reason: One line: what happened, and what to do.
+        seen: There are pictures of before.
     """
-    last = "" if last_frame_id is None else f" Last frame {last_frame_id:06d}."
-    lines = [CardLine(f"No answer for {silent_s:.0f} s (limit {limit_s:.0f} s).{last}", "high")]
-    if saved:
-        lines.append(CardLine(saved))
-    lines.append(CardLine("What you can do", "high"))
-    lines += [CardLine(line) for line in advice]
+    lines = [CardLine(line, "high") for line in textwrap.wrap(reason, CARD_COLUMNS)]
+    lines.append(CardLine("What was recorded is closed and complete."))
     lines.append(CardLine("Esc: end here and write the summary"))
-    card = Card(heading=f"Server lost: {address}", lines=tuple(lines), tone="failure")
-    age = f"{silent_s:.0f} s old"
+    card = Card(heading="Server lost", lines=tuple(lines), tone="failure")
     return Interlude(
         badge="NO SERVER",
         tone="failure",
         left=card,
-        camera_title=f"last picture, {age}" if last else "no picture",
-        map_title=f"last map, {age}" if last else "no map",
+        camera_title="last picture" if seen else "no picture",
+        map_title="last map" if seen else "no map",
     )
 
 

@@ -34,7 +34,6 @@ TONES: dict[Tone, Colour] = {
 BADGES: dict[Driver, str] = {"network": "NETWORK", "expert": "EXPERT", "manual": "MANUAL"}
 STEERING_RANGE = 0.5  # at the ends of the bar
 NONE = "—"
-KEYS = ("H help   E pause   P expert   R record", "H help   E pause   P expert", "H help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +65,6 @@ class Degrees:
     def of_network(self, steering: float) -> float:
         """Return what the network's own output, or its map, is."""
         return steering * (1.0 if self.car is None else self.network)
-
-    def to_command(self, network_steering: float) -> float:
-        """Return the live car's command for the same wheels as the network's own output."""
-        return network_steering * (1.0 if self.car is None else self.network / self.car)
 
     def text(self, value: float | None) -> str:
         """Return a signed number in this unit."""

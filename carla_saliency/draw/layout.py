@@ -128,10 +128,6 @@ class Layout:
         x, y = self.x(box.x), self.y(box.y)
         return Pixels(x, y, max(1, self.x(box.right) - x), max(1, self.y(box.bottom) - y))
 
-    def font_px(self, units: float) -> int:
-        """Return the height of a font; never under 12, where letters fall apart."""
-        return max(12, round(units * self.k))
-
 
 def fit(shape: tuple[int, int], pane: Pixels) -> Pixels:
     """Return the largest place of a picture's (height, width) shape in the middle of a pane."""
@@ -146,6 +142,9 @@ def fit(shape: tuple[int, int], pane: Pixels) -> Pixels:
 def part(whole: Pixels, shape: tuple[int, int], crop: tuple[int, int, int, int]) -> Pixels:
     """Return where a crop of a picture lies on the screen, to the nearest pixel.
 
+    The camera's field of view is horizontal: in a picture of another shape the crop is where the
+    same rays fall.
+
     Args:
         whole: Where the whole picture is drawn.
         shape: (height, width) that the crop is measured in.
@@ -154,5 +153,7 @@ def part(whole: Pixels, shape: tuple[int, int], crop: tuple[int, int, int, int])
     height, width = shape
     top, bottom, left, right = crop
     x0, x1 = (whole.x + round(whole.w * c / width) for c in (left, right))
-    y0, y1 = (whole.y + round(whole.h * r / height) for r in (top, bottom))
+    y0, y1 = (
+        whole.y + round(whole.h / 2 + (r - height / 2) * whole.w / width) for r in (top, bottom)
+    )
     return Pixels(x0, y0, max(1, x1 - x0), max(1, y1 - y0))

@@ -261,9 +261,7 @@ class Painter:
         decision = step.decision
         if decision.driver == "network":
             return decision.expert_steering
-        if decision.explanation is None:
-            return None
-        return self._degrees.to_command(decision.explanation.steering)
+        return decision.network_steering
 
     @staticmethod
     def _notice(step: DriveStep, state: UiState) -> tuple[str, Tone]:

@@ -194,11 +194,6 @@ def flags(canvas: Canvas, history: History) -> None:
             _flag_words(canvas, flag, x, colour)
 
 
-def flag_width(canvas: Canvas, text: str) -> float:
-    """Return how wide a flag's box is, in units."""
-    return canvas.width(text) + 10
-
-
 def _flag_words(canvas: Canvas, flag: Flag, x: float, colour: Colour) -> None:
     left = x if x + flag.width <= STRIP_A.right else x - flag.width + 1
     if left < STRIP_A.x:

@@ -38,8 +38,7 @@ def load(path: str | Path) -> LayerGraph:
 
     Args:
         path: A whole Keras model, `.keras` or `.h5`: Sequential, or Functional in one chain from
-        one
-            image to one output.
+            one image to one output.
 
     Raises:
         BadInputError: If there is no such file, it is not such a model, or it has a layer of a kind

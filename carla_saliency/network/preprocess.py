@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -32,7 +33,8 @@ Rect = tuple[int, int, int, int]
 class ContractPreprocess:
     """What a contract says happens to a picture; implements `core.Preprocess`.
 
-    A picture of another size than the contract's is cropped in proportion.
+    The field of view is horizontal: in a picture of another size or shape the crop is where the
+    same rays fall.
 
     Args:
         contract: Crop, grid, resize, colour, scale and offset.
@@ -53,12 +55,20 @@ class ContractPreprocess:
             top, bottom, left, right in pixels; bottom and right are exclusive.
 
         Raises:
-            BadInputError: If the picture is so small that nothing of it is left.
+            BadInputError: If the crop is not in the picture, or too small.
         """
         rows, columns = picture_size
         contract = self.contract
-        top, bottom = (round(v * rows / contract.height_px) for v in contract.crop[:2])
-        left, right = (round(v * columns / contract.width_px) for v in contract.crop[2:])
+        scale = columns / contract.width_px
+        top, bottom = (
+            round(rows / 2 + (v - contract.height_px / 2) * scale) for v in contract.crop[:2]
+        )
+        left, right = (round(v * scale) for v in contract.crop[2:])
+        if top < 0 or bottom > rows:
+            raise BadInputError(
+                f"a camera picture of {columns}x{rows} does not show all that the network needs: "
+                f"use at least {columns}x{math.ceil(contract.height_px * scale)}"
+            )
         if bottom <= top or right <= left:
             raise BadInputError(
                 f"a camera picture of {columns}x{rows} is too small for the crop {contract.crop} "
@@ -70,7 +80,7 @@ class ContractPreprocess:
         """Return the RGB picture on the network's grid, uint8 (H, W, 3).
 
         Args:
-            picture: RGB, uint8, any size of the contract's proportions.
+            picture: RGB, uint8, of any size that shows all of the contract's crop.
         """
         top, bottom, left, right = self.grid_rect(picture.shape[:2])
         part = np.ascontiguousarray(picture[top:bottom, left:right])  # OpenCV takes no [..., ::-1]

@@ -31,15 +31,22 @@ class Recorder:
     Args:
         size: (width, height) of the pictures, even.
         rate: Pictures per simulated second.
-        say: Receives one line when a file is complete, or when recording had to stop.
+        say: Receives one line when a file is complete.
+        fail: Receives one line when recording could not begin, or had to stop.
 
     Attributes:
         status: For the window.
         seconds: Simulated seconds in the file at hand, or in the last one.
     """
 
-    def __init__(self, size: tuple[int, int], rate: float, say: Callable[[str], None]) -> None:
-        self._size, self._rate, self._say = size, rate, say
+    def __init__(
+        self,
+        size: tuple[int, int],
+        rate: float,
+        say: Callable[[str], None],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._size, self._rate, self._say, self._fail = size, rate, say, fail
         self._video: Video | None = None
         self.status: Status = "off"
         self.seconds = 0.0
@@ -70,13 +77,14 @@ class Recorder:
         video, self._video = self._video, None
         if video is None:
             return
-        self.status = "saved" if video.count else "off"
+        self.status = "off"
         try:
             video.close()
         except CarlaSaliencyError as error:
-            self._say(str(error))
+            self._fail(str(error))
             return
         if video.count:
+            self.status = "saved"
             self._say(f"video: {video.path}, {video.count} frames, {video.seconds:.1f} s")
 
     def toggle(self) -> None:
@@ -87,7 +95,7 @@ class Recorder:
         try:
             self.start(free_name())
         except BadInputError as error:  # the drive goes on without it
-            self._say(str(error))
+            self._fail(str(error))
 
     def write(self, picture: Image) -> None:
         """Hand on one picture; a full disk ends the recording, not the drive."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from queue import Queue
+from queue import SimpleQueue
 from threading import Thread
 from types import TracebackType
 
@@ -19,6 +21,8 @@ from carla_saliency.errors import BadInputError, CarlaSaliencyError
 log = logging.getLogger(__name__)
 
 QUEUE_PICTURES = 8  # 22 MB of 1280x720; then `write` waits, so that nothing is dropped
+# Room in the queue is a second queue of tokens: unlike a `Queue`, a `SimpleQueue` has no lock that
+# a signal handler which raises in the main thread could leave locked.
 ENCODER = {  # 1280x720, one thread: 7 ms a picture, 1.1 Mbit/s; superfast 6 ms and twice the size
     "preset": "veryfast",
     "crf": "23",
@@ -70,8 +74,11 @@ class Video:
         )
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = "yuv420p"
-        self._pictures: Queue[Image | None] = Queue(QUEUE_PICTURES)
-        self._trouble: OSError | av.FFmpegError | None = None
+        self._pictures: SimpleQueue[Image | None] = SimpleQueue()
+        self._room: SimpleQueue[None] = SimpleQueue()
+        for _ in range(QUEUE_PICTURES):
+            self._room.put(None)
+        self._trouble: BaseException | None = None
         self._closed = False
         self._thread = Thread(target=self._encode_all, name="video", daemon=True)
         self._thread.start()
@@ -114,6 +121,7 @@ class Video:
         if self._closed:
             raise ValueError(f"{self.path} is closed: no more pictures can be written to it")
         self._check()
+        self._room.get()
         self._pictures.put(picture)
         self.count += 1
 
@@ -133,7 +141,7 @@ class Video:
 
     def _check(self) -> None:
         if self._trouble is not None:
-            reason = self._trouble.strerror or str(self._trouble)
+            reason = getattr(self._trouble, "strerror", None) or str(self._trouble)
             raise CarlaSaliencyError(
                 f"recording stopped: {self.path} can't be written any further ({reason}); "
                 "what it has so far can be played; free some space on the disk, then record anew"
@@ -145,19 +153,17 @@ class Video:
         number = 0
         while (picture := self._pictures.get()) is not None:
             if self._trouble is None:  # else only empty the queue, so that nobody waits for ever
-                self._guard(picture, number)
+                self._guard(partial(self._encode, picture, number))
                 number += 1
+            self._room.put(None)
         if number:
-            self._guard(None, number)
-        try:
-            self._container.close()
-        except (OSError, av.FFmpegError) as error:
-            self._trouble = self._trouble or error
+            self._guard(partial(self._encode, None, number))
+        self._guard(self._container.close)
 
-    def _guard(self, picture: Image | None, number: int) -> None:
+    def _guard(self, job: Callable[[], None]) -> None:
         try:
-            self._encode(picture, number)
-        except (OSError, av.FFmpegError) as error:
+            job()
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that hands in pictures
             self._trouble = self._trouble or error
 
     def _encode(self, picture: Image | None, number: int) -> None:

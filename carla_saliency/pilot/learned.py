@@ -129,25 +129,27 @@ class LearnedPilot:
         """Return the control, the network's steering for this frame, and what moved it.
 
         Raises:
-            ValueError: If the network gives NaN.
+            BadInputError: If the network gives NaN.
         """
         begin_s = self._clock()
         explanation = self._explainers[self._method].explain(observation.frame)
         network_ms = (self._clock() - begin_s) * 1000.0
         lane, speed_mps = observation.lane, observation.speed_mps
         expert = expert_steering(observation.pose, speed_mps, lane, self._car)
-        pedals = self._speed.pedals(speed_mps, lane, observation.frame.sim_s)
+        network = self._live(explanation)
         driver, notice = self._who(lane)
-        if driver == "manual":
+        if driver == "manual":  # the speed control must not learn from somebody else's pedals
             control = self._by_hand
         else:
-            steering = expert if driver == "expert" else self._live(explanation)
+            pedals = self._speed.pedals(speed_mps, lane, observation.frame.sim_s)
+            steering = expert if driver == "expert" else network
             control = Control(steering or 0.0, pedals.throttle, pedals.brake)
         return Decision(
             control=control,
             driver=driver,
             explanation=explanation,
             expert_steering=expert,
+            network_steering=network,
             timing_ms={"network": network_ms},
             notice=notice,
         )

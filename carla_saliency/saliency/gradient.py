@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from carla_saliency.core import Array, Explanation, Frame, Image, Inputs, Network, Preprocess, Query
+from carla_saliency.errors import BadInputError
 
 
 class Gradient:
@@ -43,14 +44,22 @@ class Gradient:
         self.preprocess = preprocess
 
     def explain(self, frame: Frame) -> Explanation:
-        """Return the steering and the map of one frame, (H, W) on the network's grid."""
+        """Return the steering and the map of one frame, (H, W) on the network's grid.
+
+        Raises:
+            BadInputError: If the network answers NaN or infinity.
+        """
         rgb = self.preprocess.crop(frame.image)
         image = self.preprocess.encode(rgb)
         answer = self.network.run(Query(), Inputs(image[None]))
         per_level = self.preprocess.pull_back(rgb, answer.gradients[0, 0])
-        return Explanation(
-            frame.frame_id, self.name, float(answer.steering[0]), self.attribution(rgb, per_level)
-        )
+        steering, values = float(answer.steering[0]), self.attribution(rgb, per_level)
+        if not (np.isfinite(steering) and np.isfinite(values).all()):
+            raise BadInputError(
+                f"the network answers NaN or infinity for frame {frame.frame_id}: its weights or "
+                "its contract's scale are wrong: give another --model"
+            )
+        return Explanation(frame.frame_id, self.name, steering, values)
 
     def attribution(self, rgb: Image, per_level: Array) -> Array:
         """Return the map, (H, W).

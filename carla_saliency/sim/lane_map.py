@@ -15,7 +15,6 @@ from typing import Any
 import carla
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from carla_saliency.core import Pose
 
@@ -204,10 +203,7 @@ class LaneMap:
         """
         index = self._index
         point = np.array([[pose.x_m, pose.y_m]])
-        if math.isinf(reach_m):
-            near = [int(index.tree.query(point[0])[1])]
-        else:
-            near = index.tree.query_ball_point(point[0], reach_m + _INDEX_M)
+        near = index.near(point[0], reach_m + _INDEX_M)
         best: tuple[float, Lane, float] | None = None
         for key, s_m in index.nearest_of_each_lane(near, point[0]):
             lane = self.lane(self._waypoint(key, s_m))
@@ -285,7 +281,12 @@ class _Index:
         self._keys = [_key(waypoint) for waypoint in waypoints]
         self._s_m = [float(waypoint.s) for waypoint in waypoints]
         self.first_s_m = dict(zip(reversed(self._keys), reversed(self._s_m), strict=True))
-        self.tree = KDTree(self._xy)
+
+    def near(self, xy: Floats, reach_m: float) -> list[int]:
+        """Return the places within reach; with infinite reach the nearest one."""
+        away_m = np.hypot(*(self._xy - xy).T)
+        found = [away_m.argmin()] if math.isinf(reach_m) else np.flatnonzero(away_m <= reach_m)
+        return [int(i) for i in found]
 
     def nearest_of_each_lane(self, near: list[int], xy: Floats) -> list[tuple[LaneKey, float]]:
         best: dict[LaneKey, tuple[float, float]] = {}

@@ -79,12 +79,12 @@ class Referee:
 
     def __init__(self, delta_s: float) -> None:
         self._spare_s = delta_s / 2
-        self._put_back_s = -math.inf
         self._may_depart = True
         self.forget()
 
     def forget(self) -> None:
-        """Forget what led here: the car was teleported."""
+        """Forget what led here: the car was teleported, and no grace is left over."""
+        self._put_back_s = -math.inf
         self._driver: Driver | None = None
         self._inside_since_s: float | None = None
         self._standing_since_s: float | None = None
@@ -109,8 +109,8 @@ class Referee:
 
         if facts.driver == "network":
             events.append(_event(facts, EventKind.INTERVENTION, reason))
-        self._put_back_s = facts.sim_s
         self.forget()
+        self._put_back_s = facts.sim_s
         if facts.collided:
             self._contact_s = facts.sim_s  # still the same contact should it go on
         return Ruling(tuple(events), Rescue.AHEAD if collided else Rescue.NEAREST)

@@ -161,6 +161,7 @@ class CarlaSession:
         if self._on_wait is not None:
             server = f"{self._settings.host}:{self._settings.port}"
             simulation = self._simulation
+            waited_s = min(waited_s, time.monotonic() - simulation.began_s)
             self._on_wait(Waiting(simulation.doing, server, waited_s, simulation.limit_s))
 
     def _leave(self, error: BaseException | None) -> None:

@@ -7,7 +7,9 @@ import sys
 import threading
 from types import FrameType
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+_NUMBERS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 class SignalGuard:
@@ -36,9 +38,10 @@ class SignalGuard:
             signal.signal(number, self._on_signal)
 
     def remove(self) -> None:
-        """Give the handlers back."""
+        """Give the handlers back, but where somebody else has changed them since."""
         for number, handler in self._before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if signal.getsignal(number) == self._on_signal:
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def hold(self) -> None:
         """From now on only note signals down."""

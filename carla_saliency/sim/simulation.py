@@ -45,6 +45,7 @@ class Simulation:
 
     Attributes:
         doing: What the server is waited for just now.
+        began_s: Since when, on the monotonic clock; ticks are not counted one by one.
         limit_s: When it counts as lost.
         leave_by_s: When leaving must end, on the monotonic clock; set by whoever wants to leave.
         restored: One line about what was put back, after `close`.
@@ -61,6 +62,7 @@ class Simulation:
         self._ticker: Ticker | None = None
         self._road: RoadSense | None = None
         self.doing = "connecting"
+        self.began_s = time.monotonic()
         self.limit_s = settings.timeout_s
         self.leave_by_s: float | None = None
         self.restored = ""
@@ -135,7 +137,9 @@ class Simulation:
         """
         if self._world is None:
             raise SimulatorError("The session is not open: use it in a `with` block.")
-        return spread_lane_poses(self._world.get_map(), spacing_m)
+        with server_calls("asking for the map"):
+            carla_map = self._world.get_map()
+        return spread_lane_poses(carla_map, spacing_m)
 
     def tick(
         self,
@@ -173,7 +177,7 @@ class Simulation:
                 logger.info("%s", self.restored)
         except SimulatorError as error:
             self.restored = f"The server could not be put back as it was: {error}"
-            logger.warning("%s", self.restored)
+            logger.info("%s", self.restored)
         finally:
             # The library's objects die here, in the thread that used them.
             self._road = self._ticker = self._rig = self._found = None
@@ -183,7 +187,7 @@ class Simulation:
         """Say what comes next; stop here if nobody waits for it any more."""
         if self.leave_by_s is not None:
             raise SimulatorError(f"The session was left before {what}.")
-        self.doing = what
+        self.doing, self.began_s = what, time.monotonic()
 
     def _load_map(self, found: FoundWorld, opendrive: str | None) -> None:
         settings = self._settings

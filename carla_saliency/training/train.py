@@ -138,7 +138,7 @@ def train(
     examiner = _Examiner(grids, kept_out, preprocess)
     model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=0, callbacks=[examiner])
     _save(model, out)
-    save_contract(contract_path(out), _contract_of(contract, datasets, grids.labels))
+    save_contract(contract_path(out), _contract_of(out.stem, contract, datasets, grids.labels))
     _save_report(out, dataset_dirs, recipe, init, (len(learned), len(kept_out)), examiner.reports)
     return examiner.reports
 
@@ -224,13 +224,14 @@ def _model(contract: Contract, init: str | Path | None) -> Any:
 
 
 def _contract_of(
-    contract: Contract, datasets: Sequence[Dataset], labels: Sequence[Label]
+    name: str, contract: Contract, datasets: Sequence[Dataset], labels: Sequence[Label]
 ) -> Contract:
     """Write into the contract what the network really saw: its car and its speeds."""
     car = datasets[0].header.car
     speeds = [label.speed_mps * 3.6 for label in labels]
     return dataclasses.replace(
         contract,
+        name=name,
         speed_kmh=(round(min(speeds), 1), round(max(speeds), 1)),
         max_steer_deg=round(car.max_steer_deg, 3),
         wheelbase_m=round(car.wheelbase_m, 3),
@@ -267,4 +268,7 @@ def _save_report(
         "versions": {"keras": keras.__version__, "numpy": np.__version__},
     }
     path = out.with_suffix(".training.json")
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"{path} can't be written: {error}") from None

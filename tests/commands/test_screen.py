@@ -59,7 +59,10 @@ def pilot() -> ListeningPilot:
 def screen(pilot, tmp_path, monkeypatch) -> Iterator[Screen]:
     monkeypatch.chdir(tmp_path)
     painter = Painter(SIZE, DEFAULT_CONTRACT, 70.0, 50.0)
-    with Window(SIZE, HandDriving()) as window, Recorder(SIZE, 20.0, lambda _: None) as recorder:
+    with (
+        Window(SIZE, HandDriving()) as window,
+        Recorder(SIZE, 20.0, lambda _: None, pytest.fail) as recorder,
+    ):
         state = UiState(method=method_view("contrast"))
         yield Screen(painter, window, recorder, pilot, TickTimer(), state)
 

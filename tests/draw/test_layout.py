@@ -57,4 +57,4 @@ def test_a_crop_of_all_is_the_whole_place() -> None:
 
 
 def test_the_lower_right_quarter_of_a_picture_is_the_lower_right_quarter_of_its_place() -> None:
-    assert part(Pixels(10, 20, 400, 200), (100, 300), (50, 100, 150, 300)) == (210, 120, 200, 100)
+    assert part(Pixels(10, 20, 400, 200), (150, 300), (75, 150, 150, 300)) == (210, 120, 200, 100)

@@ -556,7 +556,11 @@ def test_no_text_of_the_lost_card_is_cut(
     painter = make_painter(size)
     painter.paint(make_step(), STATE)
     fixed_count = len(placed)
-    content = cards.server_lost("127.0.0.1:2000", 12, 10, 4312, "The video is closed and complete.")
+    reason = (
+        "The CARLA server stopped answering after 10 s, while waiting for the next frame: is it "
+        "still running? Start it again, or give a longer --timeout."
+    )
+    content = cards.server_lost(reason, seen=True)
     painter.paint_card(content, STATE)
     check_texts(placed[fixed_count:], cut, size)
 
@@ -611,7 +615,7 @@ def test_a_lost_server_darkens_the_last_pictures() -> None:
     image = np.full((360, 640, 3), 200, np.uint8)
     painter = make_painter()
     painter.paint(make_step(image=image), STATE)
-    content = cards.server_lost("127.0.0.1:2000", 12, 10, 0)
+    content = cards.server_lost("No answer for 10 s.", seen=True)
     picture = painter.paint_card(content, STATE)
     assert (picture[400, 100:500] == 60).all()
     assert has(view(picture, PANE_L), FAILURE, 300)

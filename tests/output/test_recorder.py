@@ -2,6 +2,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from carla_saliency.output.recorder import Recorder, free_name
 
@@ -25,7 +26,7 @@ def test_a_name_that_is_taken_gets_a_number(tmp_path, monkeypatch) -> None:
 def test_each_toggle_gives_a_file_of_its_own(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    with Recorder((64, 32), 20.0, said.append) as recorder:
+    with Recorder((64, 32), 20.0, said.append, said.append) as recorder:
         recorder.write(PICTURE)  # not recording: nothing happens
         for count in (3, 5):
             recorder.toggle()
@@ -45,7 +46,7 @@ def test_each_toggle_gives_a_file_of_its_own(tmp_path, monkeypatch) -> None:
 
 def test_leaving_finishes_the_file(tmp_path) -> None:
     path = tmp_path / "d.mp4"
-    with Recorder((64, 32), 20.0, lambda _: None) as recorder:
+    with Recorder((64, 32), 20.0, lambda _: None, pytest.fail) as recorder:
         recorder.start(path)
         for _ in range(7):
             recorder.write(PICTURE)
@@ -60,7 +61,7 @@ def test_a_folder_that_can_not_be_written_is_told_and_the_drive_goes_on(
     monkeypatch.chdir(gone)
     gone.rmdir()
     said: list[str] = []
-    with Recorder((64, 32), 20.0, said.append) as recorder:
+    with Recorder((64, 32), 20.0, said.append, said.append) as recorder:
         recorder.toggle()
         recorder.write(PICTURE)
         assert recorder.status == "off"
