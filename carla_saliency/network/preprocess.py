@@ -1,4 +1,4 @@
-"""From the camera's picture to the network's input, and the exact way back for maps."""
+"""From the camera's picture to the network's input, and the way back for gradients."""
 
 from __future__ import annotations
 
@@ -22,10 +22,6 @@ RGB_TO_YUV = np.stack(
 YUV_OFFSET = np.array([0, 128, 128], np.float32)
 
 INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
-
-# A map cell wider than this many pixels of the picture is drawn as a cell, never smoothed: smooth
-# colour would claim a resolution that the map does not have.
-COARSE_PX = 8
 
 Rect = tuple[int, int, int, int]
 
@@ -123,22 +119,3 @@ class ContractPreprocess:
             inside[..., 0] = True  # the luma of 0..255 is never cut, only reaches the ends
             values = np.where(inside, values, np.float32(0)) @ RGB_TO_YUV
         return np.ascontiguousarray(values, np.float32)
-
-    def map_to_picture(self, attribution: Array, picture_size: tuple[int, int]) -> Array:
-        """Lay a map over the very part of the picture that the network saw.
-
-        Args:
-            attribution: On the network's grid or coarser, (h, w); values are kept, not summed.
-            picture_size: Rows, columns of the camera's picture.
-
-        Returns:
-            Float32, (rows, columns), zero outside that part. Cells wider than 8 px stay cells.
-        """
-        top, bottom, left, right = self.grid_rect(picture_size)
-        rows, columns = bottom - top, right - left
-        coarse = max(rows / attribution.shape[0], columns / attribution.shape[1]) > COARSE_PX
-        # Both keep centres in place; plain INTER_NEAREST would shift by half a pixel.
-        how = cv2.INTER_NEAREST_EXACT if coarse else cv2.INTER_LINEAR
-        laid = np.zeros(picture_size, np.float32)
-        laid[top:bottom, left:right] = cv2.resize(attribution, (columns, rows), interpolation=how)
-        return laid

@@ -85,19 +85,3 @@ def test_pull_back_is_the_transpose_of_encode(colour: str, scale: float, offset:
     expected = float((gradient.astype(float) * change).sum()) / 2
     got = float((preprocess.pull_back(rgb, gradient).astype(float) * push).sum())
     assert got == pytest.approx(expected, rel=2e-3)
-
-
-def test_a_map_is_laid_over_the_crop_and_nothing_else() -> None:
-    preprocess = ContractPreprocess(variant(crop=(140, 350, 10, 600)))
-    laid = preprocess.map_to_picture(np.ones((66, 200), np.float32), (360, 640))
-    assert laid.shape == (360, 640)
-    assert laid.dtype == np.float32
-    assert laid[140:350, 10:600].min() == 1
-    assert laid.sum() == pytest.approx(210 * 590)
-
-
-def test_a_coarse_map_keeps_its_cells() -> None:
-    preprocess = ContractPreprocess(variant(crop=(0, 360, 0, 640)))
-    cells = np.arange(18, dtype=np.float32)[None]
-    laid = preprocess.map_to_picture(cells, (360, 640))
-    assert set(np.unique(laid)) == set(range(18))

@@ -156,60 +156,6 @@ def test_the_blur_of_contrast_grows_with_the_grid(rows: int) -> None:
     assert got.attribution[rows // 2, 100] == pytest.approx(expected, rel=1e-4)
 
 
-CROPS = [(140, 360, 0, 640), (0, 360, 0, 640), (100, 300, 60, 500), (200, 233, 300, 400)]
-
-
-@pytest.mark.parametrize("crop", CROPS)
-@pytest.mark.parametrize("size", [(360, 640), (180, 320), (540, 960), (720, 1280)])
-def test_a_planted_block_is_found_at_its_place_in_the_camera_picture(
-    method: str, crop: tuple[int, int, int, int], size: tuple[int, int]
-) -> None:
-    rows, columns = slice(20, 28), slice(150, 166)  # all that the network looks at
-    weights = np.zeros((*GRID, 3))
-    weights[rows, columns] = np.random.default_rng(4).uniform(0.5, 1, (8, 16, 3))
-    preprocess = ContractPreprocess(contract(crop=crop))
-    explainer = METHODS[method](linear_network(weights), preprocess)
-    explanation = explainer.explain(Frame(0, 0.0, random_picture(*size)))
-    laid = np.abs(preprocess.map_to_picture(explanation.attribution, size))
-
-    height, width = size
-    top, bottom, left, right = (v * s / o for v, s, o in zip(
-        crop, (height, height, width, width), (360, 360, 640, 640), strict=True
-    ))  # fmt: skip
-    cell_height, cell_width = (bottom - top) / GRID[0], (right - left) / GRID[1]
-    place = (
-        slice(int(top + (20 - 1) * cell_height), int(np.ceil(top + (28 + 1) * cell_height))),
-        slice(int(left + (150 - 1) * cell_width), int(np.ceil(left + (166 + 1) * cell_width))),
-    )
-    assert laid.sum() > 0
-    assert laid[place].sum() > 0.99 * laid.sum()
-    # and its centre of mass is that of the block, to a pixel or a cell
-    ys, xs = np.indices(size)
-    if method == "gradient":
-        centre_y, centre_x = (float((laid * i).sum() / laid.sum()) + 0.5 for i in (ys, xs))
-        assert centre_y == pytest.approx(top + 24 * cell_height, abs=max(1, cell_height / 2))
-        assert centre_x == pytest.approx(left + 158 * cell_width, abs=max(1, cell_width / 2))
-
-
-@pytest.mark.parametrize("crop", CROPS)
-def test_a_pixel_block_painted_into_the_camera_picture_is_where_the_map_changes(
-    crop: tuple[int, int, int, int],
-) -> None:
-    # the other way round: paint the camera picture, and see where `contrast` moves
-    of = contract(crop=crop)
-    preprocess = ContractPreprocess(of)
-    explainer = METHODS["contrast"](linear_network(np.ones((*GRID, 3))), preprocess)
-    picture = np.full((360, 640, 3), 90, np.uint8)
-    y, x = (crop[0] + crop[1]) // 2, (crop[2] + crop[3]) // 2
-    picture[y - 4 : y + 4, x - 6 : x + 6] = 250
-    laid = preprocess.map_to_picture(
-        explainer.explain(Frame(0, 0.0, picture)).attribution, (360, 640)
-    )
-    peak_y, peak_x = np.unravel_index(laid.argmax(), laid.shape)
-    assert abs(peak_y - y) <= 6
-    assert abs(peak_x - x) <= 8
-
-
 def test_the_words_of_a_method_are_short(method: str) -> None:
     explainer = METHODS[method]
     assert explainer.signed
