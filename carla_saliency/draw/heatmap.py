@@ -190,12 +190,13 @@ class ScaleKeeper:
         """Return whether there are fewer than 2 s of maps yet."""
         return self._first_s is None or self._last_s - self._first_s < self.CALIBRATION_S
 
-    def add(self, attribution: Array, now_s: float) -> float:
+    def add(self, attribution: Array, now_s: float, usual: bool = True) -> float:
         """Take one map into account.
 
         Args:
             attribution: (H, W), finite.
             now_s: Its time. If it went back, a new drive has begun and all is forgotten.
+            usual: Whether it counts for the scale; the first map always does.
 
         Returns:
             The scale from now on, in the shown unit.
@@ -205,8 +206,9 @@ class ScaleKeeper:
         self._last_s = now_s
         self._first_s = now_s if self._first_s is None else self._first_s
         magnitude = np.abs(attribution).ravel()
-        self._remember(magnitude, now_s)
-        self._choose(round_up(self._percentile() * self.factor), now_s)
+        if usual or not self._maps:
+            self._remember(magnitude, now_s)
+            self._choose(round_up(self._percentile() * self.factor), now_s)
         if magnitude.size:
             beyond = np.count_nonzero(magnitude > self.scale / self.factor) / magnitude.size
             self._beyond += 0.1 * (beyond - self._beyond)  # a mean over about ten maps

@@ -107,7 +107,7 @@ class Painter:
         if new:
             self._remember(step, state)
         if explanation is not None and (new or explanation.method not in self._scales):
-            self._rescale(explanation, frame.sim_s, state)
+            self._rescale(step, explanation, state)
         self._last = step
         return self._draw_step(step, state)
 
@@ -177,12 +177,19 @@ class Painter:
         width = self._pens.type.width_px(text, traces.FLAG) / self._pens.layout.k + 10
         self._history.flag(text, tone, width)
 
-    def _rescale(self, explanation: Explanation, sim_s: float, state: UiState) -> None:
+    def _rescale(self, step: DriveStep, explanation: Explanation, state: UiState) -> None:
+        """Let the scale follow the maps, but not where the expert must steer.
+
+        A network that can't know where to go pulls ten times as hard in all directions there, and
+        would leave half a minute of grey maps behind.
+        """
+        lane, sim_s = step.observation.lane, step.observation.frame.sim_s
+        usual = lane is None or not lane.expert_must_steer
         if explanation.method not in self._scales:
             self._scales[explanation.method] = ScaleKeeper(self._degrees.of_network(1.0))
         keeper = self._scales[explanation.method]
         before, young = keeper.scale, keeper.calibrating
-        after = keeper.add(explanation.attribution, sim_s)
+        after = keeper.add(explanation.attribution, sim_s, usual)
         if before > 0 and after != before and not young:
             texts = [colourbar.number(s, max(before, after), False) for s in (before, after)]
             sign = "±" if state.method.signed else ""

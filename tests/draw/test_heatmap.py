@@ -208,3 +208,17 @@ def test_time_that_goes_back_forgets_all() -> None:
     keep(keeper, 50.0, 100.0, 5.0)
     assert keeper.add(plane(0.9), 1.0) == 1.0
     assert keeper.calibrating
+
+
+def test_a_map_that_is_not_usual_leaves_the_scale_alone_but_shows_that_it_is_clipped() -> None:
+    keeper = ScaleKeeper()
+    usual = np.linspace(0, 1, 1000, dtype=np.float32).reshape(20, 50)
+    for i in range(60):
+        keeper.add(usual, i * 0.05)
+    scale = keeper.scale
+    for i in range(60, 90):
+        keeper.add(usual * 40, i * 0.05, usual=False)
+    assert keeper.scale == scale
+    assert keeper.clipped
+    keeper.add(usual * 40, 4.5)
+    assert keeper.scale > scale

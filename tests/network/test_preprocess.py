@@ -85,3 +85,21 @@ def test_pull_back_is_the_transpose_of_encode(colour: str, scale: float, offset:
     expected = float((gradient.astype(float) * change).sum()) / 2
     got = float((preprocess.pull_back(rgb, gradient).astype(float) * push).sum())
     assert got == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "rect"),
+    [
+        ((360, 640), (140, 360, 0, 640)),
+        ((180, 320), (70, 180, 0, 320)),
+        ((480, 640), (200, 420, 0, 640)),  # 4:3 shows 60 rows more above and below
+        ((720, 1280), (280, 720, 0, 1280)),
+    ],
+)
+def test_the_crop_is_where_the_same_rays_fall(size, rect) -> None:
+    assert ContractPreprocess(DEFAULT_CONTRACT).grid_rect(size) == rect
+
+
+def test_a_camera_that_is_too_flat_is_refused_with_the_height_that_it_needs() -> None:
+    with pytest.raises(BadInputError, match=r"640x200 does not show .* at least 640x360"):
+        ContractPreprocess(DEFAULT_CONTRACT).grid_rect((200, 640))

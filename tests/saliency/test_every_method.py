@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from carla_saliency.core import Contract, Explainer, Frame, Inputs
+from carla_saliency.errors import BadInputError
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.network.layers import Layer, LayerGraph
 from carla_saliency.network.preprocess import RGB_TO_YUV, ContractPreprocess
@@ -163,3 +164,10 @@ def test_the_words_of_a_method_are_short(method: str) -> None:
     assert explainer.unit.startswith("deg / ")
     assert "left" in explainer.left
     assert "right" in explainer.right
+
+
+def test_a_network_that_answers_nan_is_one_clear_line(method: str) -> None:
+    weights = np.full((*GRID, 3), np.nan)
+    explainer = METHODS[method](linear_network(weights), ContractPreprocess(DEFAULT_CONTRACT))
+    with pytest.raises(BadInputError, match="NaN or infinity for frame 7"):
+        explainer.explain(Frame(7, 0.0, random_picture()))

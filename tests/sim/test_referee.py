@@ -137,3 +137,11 @@ def test_ten_seconds_begin_anew_when_the_driver_changes_or_the_car_moves() -> No
     rulings += [referee.judge(tick(i, speed_mps=0.0), INSIDE) for i in range(251, 451)]
     assert kinds(rulings) == []
     assert kinds([referee.judge(tick(451, speed_mps=0.0), INSIDE)]) == [INTERVENTION]
+
+
+def test_a_teleport_leaves_no_grace_behind() -> None:
+    """Whoever puts the car elsewhere wants to know of a contact there at once."""
+    referee = Referee(TICK_S)
+    assert referee.judge(tick(0), LOST).rescue is Rescue.NEAREST
+    referee.forget()
+    assert kinds([referee.judge(tick(1, collided=True), INSIDE)])[0] is COLLISION

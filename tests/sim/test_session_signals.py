@@ -96,3 +96,16 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert inside == [before]
+
+
+def test_a_handler_that_somebody_set_meanwhile_is_left_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    guard = SignalGuard()
+    guard.install()
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        guard.remove()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
