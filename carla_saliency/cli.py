@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
-import signal
+import re
 import sys
 from argparse import HelpFormatter
 from collections.abc import Callable
 from dataclasses import Field, fields
-from types import FrameType
+from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
+import yaml
 from jsonargparse import ArgumentParser
 
-from carla_saliency import __version__
+from carla_saliency import __version__, stopping
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.settings import CollectSettings, DriveSettings, ServeSettings, TrainSettings
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-
-
-class Stopped(BaseException):
-    """A signal asks for the end; like KeyboardInterrupt it is no error, so it passes `except`."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
 
 
 class _Help(HelpFormatter):
@@ -42,43 +36,41 @@ class _OneLineParser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         del ex
         line = " ".join(part.strip(" |") for part in message.splitlines())
-        sys.stderr.write(f"carla-saliency: {line}; see carla-saliency --help\n")
-        raise SystemExit(EXIT_BAD_INPUT)
+        wrong = re.search(r'Parser key "(\w+)".*(?:Got value|Given value): (.*?)\.?$', line)
+        if wrong:
+            flag, kind = wrong[1].replace("_", "-"), _kind_of(wrong[1])
+            line = f"--{flag} must be {kind}, received {wrong[2]!r}"
+        raise BadInputError(f"{line}; see carla-saliency --help")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 for a failure, 2 for bad input."""
-    parsed = _parser().parse_args(arguments)
-    command = parsed.command
-    kind, run = COMMANDS[command]
-    values = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in parsed[command].items()
-        if name != "config"
-    }
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = kind(**values)
-        settings.check()
-        return run(settings)
+        stopping.install()
+        return _run(arguments)
     except BadInputError as error:
         sys.stderr.write(f"carla-saliency: {error}\n")
         return EXIT_BAD_INPUT
     except CarlaSaliencyError as error:
         sys.stderr.write(f"carla-saliency: {error}\n")
         return EXIT_FAILED
-    except Stopped as stopped:
+    except stopping.Stopped as stopped:
         return stopped.exit_code
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    del frame
-    # From now on the program is putting things back: a second Ctrl-C must not break that off.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    raise Stopped(number)
+def _run(arguments: list[str]) -> int:
+    parsed = _parser().parse_args(_checked_config(arguments))
+    kind, run = COMMANDS[parsed.command]
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in parsed[parsed.command].items()
+        if name != "config"
+    }
+    settings = kind(**values)
+    settings.check()
+    return run(settings)
 
 
 def _drive(settings: DriveSettings) -> int:
@@ -153,3 +145,60 @@ def _add_flag(parser: ArgumentParser, each: Field[Any], hint: Any) -> None:
         metavar=metavar,
         help=text,
     )
+
+
+def _kind_of(name: str) -> str:
+    """Return in words what the value of a flag must be."""
+    for kind, _ in COMMANDS.values():
+        hint = get_type_hints(kind).get(name)
+        if hint is None:
+            continue
+        if get_origin(hint) is Literal:
+            return f"one of {', '.join(get_args(hint))}"
+        kinds = set(get_args(hint)) or {hint}
+        words = {int: "a whole number", float: "a number", bool: "true or false"}
+        return next((words[one] for one in words if one in kinds), "a text")
+    return "something else"
+
+
+def _checked_config(arguments: list[str]) -> list[str]:
+    """Return the arguments, without a config file that says nothing.
+
+    Raises:
+        BadInputError: If the file is missing, not YAML, or has a key that is no flag.
+    """
+    command = next((word for word in arguments if word in COMMANDS), None)
+    for i, word in enumerate(arguments):
+        name = word.partition("=")[2] if word.startswith("--config=") else None
+        if word == "--config" and i + 1 < len(arguments):
+            name = arguments[i + 1]
+        if name is None or command is None:
+            continue
+        rest = arguments[:i] + arguments[i + 1 + (word == "--config") :]
+        return arguments if _config_keys(Path(name), command) else rest
+    return arguments
+
+
+def _config_keys(path: Path, command: str) -> list[str]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text"
+        raise BadInputError(f"--config {path} can't be read: {reason}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
+        raise BadInputError(
+            f"--config {path} is not YAML{place}: look at what stands there"
+        ) from None
+    if values is None:
+        return []
+    if not isinstance(values, dict):
+        raise BadInputError(f"--config {path} must have lines such as `speed: 25`")
+    known = [each.name for each in fields(COMMANDS[command][0])]
+    for key in values:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise BadInputError(f"--config {path}: {key!r} is no setting of {command}: {hint}")
+    return list(values)

@@ -113,7 +113,11 @@ class EmbeddedServer:
     def _last_words(self, code: int) -> str:
         self._log.seek(0)
         said = self._log.read().strip().splitlines()
-        return said[-1] if said else f"it ended with exit code {code} and said nothing"
+        return (
+            said[-1].removeprefix("carla-saliency: ")
+            if said
+            else f"it ended with exit code {code} and said nothing"
+        )
 
     def _stop(self) -> None:
         process, self._process = self._process, None

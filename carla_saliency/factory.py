@@ -110,7 +110,7 @@ def session_settings(
         map_name=map_name,
         weather=settings.weather,
         lights=settings.lights,
-        filter=settings.filter,
+        filter=settings.filter or contract.blueprint,
         rolename=settings.rolename,
         spawn=settings.spawn,
         camera=camera_size(settings, contract),
@@ -126,7 +126,7 @@ def contract_warnings(settings: DriveSettings, steering: Steering, car: Car) -> 
     if not steering.has_contract:
         lines.append(
             f"{steering.path.name} has no camera contract ({steering.path.stem}.contract.json): "
-            "a plain camera is used, and steering is shown without degrees"
+            "a plain camera and RGB of 0..255 are used, and steering is shown without degrees"
         )
     size = camera_size(settings, contract)
     if size != (contract.width_px, contract.height_px):

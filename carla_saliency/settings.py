@@ -38,14 +38,16 @@ def parse_size(flag: str, text: str, example: str) -> tuple[int, int]:
     )
 
 
-def require(flag: str, value: float | None, low: float, high: float, unit: str) -> None:
+def require(flag: str, value: float | None, low: float, high: float, unit: str = "") -> None:
     """Refuse a number outside [low, high]; None passes, NaN does not.
 
     Raises:
         BadInputError: If it is outside.
     """
-    if value is not None and not low <= value <= high:
-        raise BadInputError(f"{flag} must be from {low:g} to {high:g} {unit}, received {value:g}")
+    if value is None or low <= value <= high:
+        return
+    wanted = f"at least {low:g}" if value < low else f"from {low:g} to {high:.0f}"
+    raise BadInputError(f"{flag} must be {wanted}{unit and ' ' + unit}, received {value:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,11 @@ class DriveSettings:
     )
     lights: Literal["ignore", "obey"] = _flag("ignore", "whether red lights are obeyed")
     map: str | None = _flag(None, "NAME of a map of the server, or an OpenDRIVE FILE.xodr", "MAP")
-    filter: str = _flag("vehicle.tesla.model3", "blueprint of the ego vehicle", "BLUEPRINT")
+    filter: str | None = _flag(
+        None,
+        "blueprint of the ego vehicle (the contract's; vehicle.tesla.model3 for the shipped one)",
+        "BLUEPRINT",
+    )
     rolename: str = _flag("hero", "role name of the ego vehicle", "NAME")
     spawn: int | None = _flag(
         None, "number of the spawn point; drawn with --seed if not given", "N"
@@ -104,15 +110,15 @@ class DriveSettings:
         Raises:
             BadInputError: With the flag, what it must be and what was received.
         """
-        require("--port", self.port, 1, 65535, "")
+        require("--port", self.port, 1, 65535)
         require("--timeout", self.timeout, 0.1, 3600, "seconds")
         require("--fps", self.fps, 1, 200, "ticks per second")
         require("--pace", self.pace, 0, 1000, "times real time")
         require("--speed", self.speed, 1, 200, "km/h")
         require("--ticks", self.ticks, 1, 10**9, "ticks")
         require("--seconds", self.seconds, 0.001, 10**7, "seconds")
-        require("--spawn", self.spawn, 0, 10**6, "")
-        require("--seed", self.seed, 0, 2**31 - 1, "")
+        require("--spawn", self.spawn, 0, 10**6)
+        require("--seed", self.seed, 0, 2**31 - 1)
         parse_size("--res", self.res, "1280x720")
         if self.camera is not None:
             parse_size("--camera", self.camera, "640x360")
@@ -141,8 +147,8 @@ class ServeSettings:
         Raises:
             BadInputError: With the flag, what it must be and what was received.
         """
-        require("--port", self.port, 0, 65535, "")
-        require("--seed", self.seed, 0, 2**31 - 1, "")
+        require("--port", self.port, 0, 65535)
+        require("--seed", self.seed, 0, 2**31 - 1)
 
 
 def check_output(flag: str, name: str, suffix: str) -> None:
@@ -204,7 +210,7 @@ class CollectSettings:
             raise BadInputError("--policy brings its own camera contract: leave out --model")
         require("--frames", self.frames, 1, 10**8, "frames")
         require("--seeds", self.seeds, 1, 10**4, "looks")
-        require("--seed", self.seed, 0, 2**31 - 1, "")
+        require("--seed", self.seed, 0, 2**31 - 1)
         require("--speed", self.speed, 1, 200, "km/h")
         require("--fps", self.fps, 1, 200, "ticks per second")
 
@@ -231,6 +237,6 @@ class TrainSettings:
         """
         require("--epochs", self.epochs, 1, 10**4, "epochs")
         require("--batch", self.batch, 1, 10**5, "frames")
-        require("--rate", self.rate, 1e-8, 1, "")
-        require("--seed", self.seed, 0, 2**31 - 1, "")
+        require("--rate", self.rate, 1e-8, 1)
+        require("--seed", self.seed, 0, 2**31 - 1)
         check_output("--out", self.out, ".keras")

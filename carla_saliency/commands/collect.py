@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carla_saliency import __version__
+from carla_saliency import __version__, stopping
 from carla_saliency.collect import Teacher, collect_driving, collect_poses, curve_speed
 from carla_saliency.commands.weathers import random_weather, weather_name
 from carla_saliency.core import Contract
@@ -46,6 +46,7 @@ def run(settings: CollectSettings) -> int:
     ]
     shares = np.diff(np.linspace(0, settings.frames, len(looks) + 1).round().astype(int))
     for (map_name, look), share in zip(looks, shares, strict=True):
+        stopping.check()
         if have[map_name, look] >= share:
             continue
         with EmbeddedServer(map_name, look) as server:

@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from carla_saliency import factory
+from carla_saliency import factory, stopping
 from carla_saliency.commands.screen import (
     HandDriving,
     Left,
@@ -88,10 +88,9 @@ class _Drive:
         settings = self._settings
         if not settings.headless and has_display():
             self._window = stack.enter_context(Window(self._size, HandDriving()))
-        record = self._record_to()
         try:
             with ExitStack() as inner:
-                self._connect_and_drive(inner, record)
+                self._connect_and_drive(inner)
         except SimulatorError as error:
             if self._window is not None:
                 card = cards.server_lost(str(error), self._screen is not None)
@@ -110,7 +109,7 @@ class _Drive:
 
     # -------------------------------------------------------------- inside
 
-    def _connect_and_drive(self, stack: ExitStack, record: Path | None) -> None:
+    def _connect_and_drive(self, stack: ExitStack) -> None:
         settings, steering = self._settings, self._steering
         host, port, embedded = self._find_server(stack)
         map_name = None if embedded else settings.map
@@ -130,10 +129,12 @@ class _Drive:
         )
         for line in factory.contract_warnings(settings, steering, session.car):
             say(line)
+        if settings.lights == "obey" and not session.info.traffic_lights:
+            say(f"--lights obey: {session.info.map_name} has no traffic lights on this server")
         say(pilot.rescaling_text)
         recorder = Recorder(self._size, settings.fps, say, self.trouble.append)
         stack.enter_context(recorder)
-        if record is not None:
+        if (record := self._record_to()) is not None:
             recorder.start(record)
         self._screen = self._make_screen(session, pilot, recorder)
         self._loop(session, pilot, self._screen)
@@ -158,6 +159,7 @@ class _Drive:
         pace = float(self._window is not None) if settings.pace is None else settings.pace
         pacer = Pacer(1 / settings.fps, pace)
         for step in drive(session, pilot):
+            stopping.check()
             pacer.advance()
             screen.finish(step)
             self._log.add(step)

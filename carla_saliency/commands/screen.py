@@ -116,8 +116,9 @@ class Screen:
             return  # nobody looks
         with self._timer.section("draw"):
             picture = self._painter.paint(step, self._now(step))
-        with self._timer.section("record"):
-            self._recorder.write(picture)
+        if self._recorder.status == "on":
+            with self._timer.section("record"):
+                self._recorder.write(picture)
         if self._window is not None:
             with self._timer.section("window"):
                 self._show(picture)
@@ -204,7 +205,7 @@ class Screen:
         """Note what the tick took. The last picture was drawn while the server worked on this."""
         latest = self._timer.latest_ms
         draw_ms = latest.get("draw", 0.0) + latest.get("window", 0.0)
-        record_ms = latest.get("record", 0.0)
+        record_ms = latest.get("record", 0.0) if self._recorder.status == "on" else 0.0
         waited_ms = max(0.0, step.observation.server_ms - draw_ms - record_ms)
         self._parts = (
             ("server", waited_ms),

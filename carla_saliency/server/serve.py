@@ -61,7 +61,7 @@ def run_parts(
     try:
         ended = asyncio.run(_serve(find_parts, host, port, map_name, seed, end_with_stdin))
     except CarlaSaliencyError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"carla-saliency: {error}\n")
         return 2 if isinstance(error, BadInputError) else 1
     except KeyboardInterrupt:  # before the handlers were there
         return 0

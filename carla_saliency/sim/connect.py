@@ -93,10 +93,16 @@ def server_calls(doing: str) -> Iterator[None]:
 
     Raises:
         SimulatorError: For what the library raises when a call fails.
+        BadInputError: If the library can't read the map.
     """
     try:
         yield
-    except (RuntimeError, IndexError) as error:
+    except IndexError as error:  # of its OpenDRIVE parser, at links that lead nowhere
+        raise BadInputError(
+            f"The CARLA client can't read this map, while {doing}: its OpenDRIVE has links that "
+            "lead nowhere. Mend the file, or take another map."
+        ) from error
+    except RuntimeError as error:
         if timed_out(error):
             raise SimulatorError(
                 f"The CARLA server stopped answering while {doing}. "

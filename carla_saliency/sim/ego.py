@@ -73,7 +73,7 @@ def spawn(world: Any, blueprint: Any, index: int | None, seed: int | None) -> tu
         if vehicle is not None:
             return vehicle, candidate
     if index is not None:
-        raise SimulatorError(
+        raise BadInputError(
             f"Spawn point {index} is taken: give another --spawn, or none for a free one."
         )
     raise SimulatorError(

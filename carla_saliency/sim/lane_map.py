@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carla_saliency.core import Pose
+from carla_saliency.errors import BadInputError
 
 LaneKey = tuple[int, int, int]  # road, section, lane
 Floats = NDArray[np.float64]
@@ -278,6 +279,11 @@ class _Index:
     def __init__(self, waypoints: list[Any]) -> None:
         places = [waypoint.transform.location for waypoint in waypoints]
         self._xy = np.array([(place.x, place.y) for place in places], dtype=np.float64)
+        if not np.isfinite(self._xy).all():
+            raise BadInputError(
+                "The CARLA client can't follow the lanes of this map (it finds places that are no "
+                "numbers): mend its geometry, or take another map."
+            )
         self._keys = [_key(waypoint) for waypoint in waypoints]
         self._s_m = [float(waypoint.s) for waypoint in waypoints]
         self.first_s_m = dict(zip(reversed(self._keys), reversed(self._s_m), strict=True))

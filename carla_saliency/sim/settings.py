@@ -75,6 +75,7 @@ class SessionInfo:
         delta_s: Simulated seconds per tick.
         seed: The one that was given, or drawn.
         ego_id: The vehicle's actor id.
+        traffic_lights: How many there are in the world.
     """
 
     host: str
@@ -87,3 +88,4 @@ class SessionInfo:
     delta_s: float
     seed: int
     ego_id: int
+    traffic_lights: int

@@ -91,6 +91,7 @@ class Simulation:
         car = read_car(ego)
         with server_calls("asking for the map"):
             carla_map = self._world.get_map()
+            lights = len(self._world.get_actors().filter("traffic.traffic_light*"))
         delta_s = 1.0 / settings.fps
         self._road = RoadSense(carla_map, car, seed, delta_s, settings.junctions)
         info = SessionInfo(
@@ -104,6 +105,7 @@ class Simulation:
             delta_s=delta_s,
             seed=seed,
             ego_id=ego.id,
+            traffic_lights=lights,
         )
         self._begin("waiting for the next frame")
         return car, info, ticker.observe(frame_id, "expert", self._road, time.monotonic())

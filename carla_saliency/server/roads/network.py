@@ -46,6 +46,8 @@ def load_map(name_or_path: str) -> RoadNetwork:
         return network_from_xodr(name_or_path, shipped.read_text(encoding="utf-8"))
     path = Path(name_or_path)
     try:
+        if not path.is_file() and path.suffix == ".xodr":
+            raise BadInputError(f"no such OpenDRIVE file: {path}")
         if not path.is_file():
             raise BadInputError(
                 f"no map {name_or_path!r}: expected one of {', '.join(map_names())}, "

@@ -1,0 +1,48 @@
+"""Ends the program on SIGINT, SIGTERM or SIGHUP, once and in order."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+_NUMBERS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+_asked: list[int] = []
+
+
+class Stopped(BaseException):
+    """A signal asks for the end; like KeyboardInterrupt it is no error, so it passes `except`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+def install() -> None:
+    """From now on the first signal raises `Stopped` in the main thread, further ones do nothing.
+
+    Once it was raised the program is putting things back: a second Ctrl-C must not break that off.
+    """
+    _asked.clear()
+    for number in _NUMBERS:
+        signal.signal(number, _on_signal)
+
+
+def check() -> None:
+    """Raise `Stopped` again if a signal came.
+
+    Called in every round of a long loop: Python drops what a handler raises inside a finaliser or a
+    weak reference's callback, and the program would never end.
+    """
+    if _asked:
+        raise Stopped(_asked[0])
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    # A handler that does nothing, not SIG_IGN: Python complains on stderr where a signal is pending
+    # while its handler becomes SIG_IGN.
+    del frame
+    _asked.append(number)
+    if len(_asked) == 1:
+        raise Stopped(number)
