@@ -1,0 +1,59 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from carla_saliency import stopping
+
+
+@pytest.fixture(autouse=True)
+def handlers_put_back():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    stopping._asked.clear()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_stops_and_the_next_ones_do_nothing(number) -> None:
+    stopping.install()
+    with pytest.raises(stopping.Stopped) as stopped:
+        os.kill(os.getpid(), number)
+    assert stopped.value.exit_code == 128 + number
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_stop_that_was_lost_on_its_way_is_raised_again() -> None:
+    stopping.install()
+    stopping.check()
+    with pytest.raises(stopping.Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(stopping.Stopped, match="SIGTERM"):
+        stopping.check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.7, 1.2, 2.0, 4.0])
+def test_two_signals_at_once_end_a_starting_drive_without_a_word_too_many(
+    after_s: float, tmp_path
+) -> None:
+    command = [sys.executable, "-m", "carla_saliency", "drive", "--headless"]
+    with subprocess.Popen(
+        [*command, "--embedded", "always", "--map", "curvy"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(after_s)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode in (130, 143)
+    assert "Traceback" not in err
