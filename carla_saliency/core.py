@@ -89,6 +89,10 @@ class Car:
         return float(np.interp(abs(speed_mps) * 3.6, speeds, factors))
 
 
+DEAD_END_M = 25
+"""A path with fewer points ends where the road does: elsewhere it is always longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneView:
     """Privileged knowledge of the road, for the expert, the speed control and the referee.

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from carla_saliency.core import (
+    DEAD_END_M,
     Car,
     ChangeMethod,
     Contract,
@@ -26,6 +27,7 @@ from carla_saliency.pilot.expert import OFF_ROAD, expert_steering
 from carla_saliency.pilot.speed import SpeedControl
 
 TURN = "turn ahead: the expert steers"
+ROAD_END = "the road ends here"
 
 _SIDEWAYS_DEG = 89.0  # the tangent has no value at 90
 
@@ -170,7 +172,7 @@ class LearnedPilot:
             return self._driver, OFF_ROAD
         if self._driver == "network" and lane.expert_must_steer:
             return "expert", TURN
-        return self._driver, ""
+        return self._driver, ROAD_END if len(lane.path) < DEAD_END_M else ""
 
     def _live(self, explanation: Explanation) -> float:
         """Return the steering that leads the live car along the arc that the network meant.

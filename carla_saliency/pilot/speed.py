@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from carla_saliency.core import LaneView
+from carla_saliency.core import DEAD_END_M, LaneView
 
 SIDEWAYS_MPS2 = 2.5
 """What is comfortable in a curve; a curve is met with the root of this over its curvature."""
@@ -20,7 +20,6 @@ _SPEEDING_PER_S = 1.5  # wished acceleration for each m/s that is missing
 _STANDOFF_M = 4.0  # behind what is ahead
 _HEADWAY_S = 0.8  # and so much more for each m/s of its speed
 _STOP_BEFORE_M = 1.0  # before a stop line
-_DEAD_END_M = 25.0  # a path is cut at forks, but never nearer than 30 m: here it is the road's end
 _END_BEFORE_M = 4.0
 _NEAREST_M = 0.5
 _STANDSTILL_MPS = 0.3
@@ -133,7 +132,7 @@ def _limits(lane: LaneView) -> tuple[Floats, Floats]:
         stops.append((lane.ahead_speed_mps, lane.gap_m - headway_m))
     if lane.stop_in_m is not None:
         stops.append((0.0, lane.stop_in_m - _STOP_BEFORE_M))
-    if len(lane.path) < _DEAD_END_M:
+    if len(lane.path) < DEAD_END_M:
         stops.append((0.0, len(lane.path) - 1.0 - _END_BEFORE_M))
     then_mps = np.concatenate([speeds, [speed for speed, _ in stops]])
     away_m = np.concatenate([np.arange(len(speeds)), [max(0.0, away) for _, away in stops]])

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from carla_saliency.core import Car, LaneView, Pose
+from carla_saliency.core import DEAD_END_M, Car, LaneView, Pose
 from carla_saliency.sim.ahead import gap_ahead, is_free
 from carla_saliency.sim.facts import TickFacts, Verdict
 from carla_saliency.sim.lane_box import LaneKeeping
@@ -270,7 +270,9 @@ class RoadSense:
             offset_m=lane.offset_m,
             over_edge_m=over_m,
             fully_inside=fully_inside,
-            may_stand=is_blocked or (facts.red_light_ahead and facts.obey_lights),
+            may_stand=is_blocked
+            or (facts.red_light_ahead and facts.obey_lights)
+            or len(lane.path) < DEAD_END_M,
             for_expert=lane.expert_must_steer,
         )
 

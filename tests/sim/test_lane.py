@@ -268,6 +268,10 @@ def test_a_red_light_that_is_obeyed_or_somebody_ahead_is_a_reason() -> None:
     assert kinds(ignored) == [EventKind.INTERVENTION]
 
 
+def test_the_end_of_the_road_is_a_reason_to_stand() -> None:
+    assert kinds(stand(sense(road(length_m=60.0)), 12.0)) == []
+
+
 # ------------------------------------------------------------------ what is ahead
 
 
