@@ -58,15 +58,20 @@ def test_help_needs_no_heavy_library() -> None:
         ["drive", "--no-such-flag"],
         ["drive", "--config", "no-such-file.yaml"],
         ["drive", "--record", "no/such/folder/d.mp4"],
-        ["drive", "--method", "guess"],
-        ["drive", "--model", "no-such.keras"],
-        ["drive", "--map", "no-such-file.xodr", "--embedded", "always"],
-        ["drive", "--weather", "Rainbow", "--embedded", "always", "--headless"],
+        pytest.param(["drive", "--method", "guess"], marks=pytest.mark.slow),
+        pytest.param(["drive", "--model", "no-such.keras"], marks=pytest.mark.slow),
+        pytest.param(
+            ["drive", "--map", "no-such-file.xodr", "--embedded", "always"], marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ["drive", "--weather", "Rainbow", "--embedded", "always", "--headless"],
+            marks=pytest.mark.slow,
+        ),
         ["serve", "--port", "70000"],
         ["fly"],
         [],
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(words) or "nothing",
 )
 def test_bad_input_is_one_line_with_exit_code_2_and_leaves_nothing(arguments, tmp_path) -> None:
     answer = run(*arguments, cwd=tmp_path)
@@ -76,6 +81,7 @@ def test_bad_input_is_one_line_with_exit_code_2_and_leaves_nothing(arguments, tm
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -86,6 +92,7 @@ def test_bad_input_is_one_line_with_exit_code_2_and_leaves_nothing(arguments, tm
         ("no-road.xodr", b"<OpenDRIVE><header/></OpenDRIVE>"),
         ("unknown-key.yaml", b"speeed: 30\n"),
         ("broken.yaml", b"speed: [30\n"),
+        ("list.yaml", b"- speed\n"),
     ],
 )
 def test_a_file_that_can_not_be_used_is_one_line_with_exit_code_2(name, content, tmp_path) -> None:
@@ -107,3 +114,27 @@ def test_a_folder_that_can_not_be_written_is_refused_before_the_drive(tmp_path) 
     answer = run("drive", "--record", str(folder / "d.mp4"))
     assert answer.returncode == 2
     assert "--record" in answer.stderr
+
+
+def test_a_config_that_only_has_comments_is_the_defaults(tmp_path, capsys) -> None:
+    path = tmp_path / "calm.yaml"
+    path.write_text("# speed: 25\n")
+    assert cli.main(["drive", "--config", str(path), "--ticks", "0"]) == 2
+    assert "--ticks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--ticks", "1.5"], "--ticks must be a whole number, received '1.5'"),
+        (["--fps", "abc"], "--fps must be a number, received 'abc'"),
+        (
+            ["--embedded", "maybe"],
+            "--embedded must be one of auto, always, never, received 'maybe'",
+        ),
+        (["--any-version", "yes"], "unrecognized arguments: yes"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_said_in_words(arguments, said, capsys) -> None:
+    assert cli.main(["drive", *arguments]) == 2
+    assert said in capsys.readouterr().err
