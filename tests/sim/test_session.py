@@ -399,7 +399,7 @@ def test_what_the_server_does_not_have_is_said_in_one_line(
 def test_a_taken_spawn_point_is_said_and_another_one_is_found(server: Server) -> None:
     with lived_in(server):
         with (
-            pytest.raises(SimulatorError, match="Spawn point 0 is taken"),
+            pytest.raises(BadInputError, match="Spawn point 0 is taken"),
             CarlaSession(server.settings(spawn=0), CONTRACT),
         ):
             pass
