@@ -14,6 +14,7 @@ from carla_saliency.errors import BadInputError
 
 DEFAULT_PORT = 2000
 DEFAULT_HOST = "127.0.0.1"
+METHOD_HELP = "saliency method: contrast, gradient, gradient-x-input or abs-gradient"
 
 
 def _flag(default: Any, text: str, metavar: str | None = None) -> Any:
@@ -88,7 +89,7 @@ class DriveSettings:
         "X",
     )
     model: str | None = _flag(None, "steering network, .keras or .h5 (the shipped DAVE-2)", "FILE")
-    method: str = _flag("contrast", "saliency method: contrast or gradient", "NAME")
+    method: str = _flag("contrast", METHOD_HELP, "NAME")
     junctions: Literal["expert", "network"] = _flag(
         "expert", "who steers where the road turns at a junction"
     )
