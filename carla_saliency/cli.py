@@ -8,7 +8,7 @@ import re
 import sys
 from argparse import HelpFormatter
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
@@ -17,7 +17,13 @@ from jsonargparse import ArgumentParser
 
 from carla_saliency import __version__, stopping
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
-from carla_saliency.settings import CollectSettings, DriveSettings, ServeSettings, TrainSettings
+from carla_saliency.settings import (
+    CollectSettings,
+    DriveSettings,
+    ExplainSettings,
+    ServeSettings,
+    TrainSettings,
+)
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -79,6 +85,12 @@ def _drive(settings: DriveSettings) -> int:
     return run(settings)
 
 
+def _explain(settings: ExplainSettings) -> int:
+    from carla_saliency.commands.explain import run
+
+    return run(settings)
+
+
 def _serve(settings: ServeSettings) -> int:
     from carla_saliency.server.serve import run
 
@@ -99,6 +111,7 @@ def _train(settings: TrainSettings) -> int:
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "drive": (DriveSettings, _drive),
+    "explain": (ExplainSettings, _explain),
     "serve": (ServeSettings, _serve),
     "collect": (CollectSettings, _collect),
     "train": (TrainSettings, _train),
@@ -131,6 +144,10 @@ def _add_flag(parser: ArgumentParser, each: Field[Any], hint: Any) -> None:
         return
     several = get_origin(hint) is tuple
     metavar = each.metadata["metavar"]
+    if each.default is MISSING:
+        kind = get_args(hint)[0]
+        parser.add_argument(each.name, type=kind, nargs="*", default=[], metavar=metavar, help=text)
+        return
     if get_origin(hint) is Literal:
         metavar = "{" + ",".join(get_args(hint)) + "}"
     default: Any = each.default

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from carla_saliency.core import Car, Contract
+from carla_saliency.core import Car, Contract, Image
 from carla_saliency.errors import BadInputError
 from carla_saliency.network.contract import default_contract_for, load_contract
 from carla_saliency.network.preprocess import ContractPreprocess
@@ -61,6 +61,21 @@ def load_steering(model: str | None) -> Steering:
     )
 
 
+def for_picture(steering: Steering, picture: Image) -> Steering:
+    """Return the network as it is to be asked about a picture of any camera.
+
+    One with a contract looks at its own part of the picture; one without is given all of it: which
+    part it was trained with nobody can say.
+    """
+    if steering.has_contract:
+        return steering
+    height, width = picture.shape[:2]
+    contract = replace(
+        steering.contract, width_px=width, height_px=height, crop=(0, height, 0, width)
+    )
+    return replace(steering, contract=contract, preprocess=ContractPreprocess(contract))
+
+
 def make_explainers(steering: Steering, first: str) -> dict[str, Gradient]:
     """Return every saliency method by name, the first one in front.
 
@@ -72,14 +87,18 @@ def make_explainers(steering: Steering, first: str) -> dict[str, Gradient]:
     return {name: METHODS[name](steering.network, steering.preprocess) for name in names}
 
 
-def require_method(name: str) -> None:
+def require_method(name: str, said: str = "--method") -> None:
     """Refuse a saliency method that does not exist.
+
+    Args:
+        name: Of the method.
+        said: What the person calls the setting.
 
     Raises:
         BadInputError: With those that do.
     """
     if name not in METHODS:
-        raise BadInputError(f"--method must be one of {', '.join(METHODS)}, received {name!r}")
+        raise BadInputError(f"{said} must be one of {', '.join(METHODS)}, received {name!r}")
 
 
 def camera_size(settings: DriveSettings, contract: Contract) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """One dataclass per command: its flags, their defaults and their help, in one place.
 
-A field `take_over` is the flag `--take-over` and the key `take_over` in a YAML file.
+A field `take_over` is the flag `--take-over` and the key `take_over` in a YAML file. A field
+without a default is for words that are given without a flag.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from carla_saliency.errors import BadInputError
 
 DEFAULT_PORT = 2000
 DEFAULT_HOST = "127.0.0.1"
+METHOD_HELP = "saliency method: contrast, gradient, gradient-x-input or abs-gradient"
+
+
+def _positional(text: str, metavar: str) -> Any:
+    """Return a dataclass field for words without a flag, with its help text."""
+    return field(metadata={"help": text, "metavar": metavar})
 
 
 def _flag(default: Any, text: str, metavar: str | None = None) -> Any:
@@ -88,7 +95,7 @@ class DriveSettings:
         "X",
     )
     model: str | None = _flag(None, "steering network, .keras or .h5 (the shipped DAVE-2)", "FILE")
-    method: str = _flag("contrast", "saliency method: contrast or gradient", "NAME")
+    method: str = _flag("contrast", METHOD_HELP, "NAME")
     junctions: Literal["expert", "network"] = _flag(
         "expert", "who steers where the road turns at a junction"
     )
@@ -130,6 +137,27 @@ class DriveSettings:
             check_output("--record", self.record, ".mp4")
         if self.summary is not None:
             check_output("--summary", self.summary, ".json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings:
+    """Explain pictures: each becomes a PNG with the camera beside what moved the steering."""
+
+    images: tuple[str, ...] = _positional("pictures of the front camera, PNG or JPEG", "IMAGE")
+    model: str | None = _flag(None, "steering network, .keras or .h5 (the shipped DAVE-2)", "FILE")
+    method: str = _flag("contrast", METHOD_HELP, "NAME")
+    out: str = _flag(".", "folder for the PNG files, NAME.METHOD.png", "DIR")
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        if not self.images:
+            raise BadInputError("give at least one picture: carla-saliency explain IMAGE...")
+        if not Path(self.out).is_dir():
+            raise BadInputError(f"--out must be a folder that exists, received {self.out!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ def test_every_command_explains_itself_with_every_flag(command, capsys) -> None:
     assert ended.value.code == 0
     text = capsys.readouterr().out
     for name in COMMANDS[command][0].__dataclass_fields__:
-        assert f"--{name.replace('_', '-')}" in text
+        assert f"--{name.replace('_', '-')}" in text or name == "images"
 
 
 def test_help_needs_no_heavy_library() -> None:
@@ -67,6 +67,10 @@ def test_help_needs_no_heavy_library() -> None:
             ["drive", "--weather", "Rainbow", "--embedded", "always", "--headless"],
             marks=pytest.mark.slow,
         ),
+        ["explain"],
+        ["explain", "frame.png", "--out", "no-such-folder"],
+        pytest.param(["explain", "no-such.png"], marks=pytest.mark.slow),
+        pytest.param(["explain", str(ROOT / "README.md")], marks=pytest.mark.slow),
         ["serve", "--port", "70000"],
         ["fly"],
         [],

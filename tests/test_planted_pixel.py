@@ -78,6 +78,8 @@ def test_the_colour_is_on_what_the_network_looks_at(method, crop, camera, window
     assert y0 - cell_y - 2 <= ys.min()
     assert ys.max() <= y1 + cell_y + 2
     assert seen.sum() > 0.3 * (x1 - x0) * (y1 - y0)
-    if method == "gradient":  # even over the block, so its middle is the block's
+    if method in ("gradient", "abs-gradient"):  # even over the block, so its middle is the block's
         assert xs.mean() + 0.5 == pytest.approx((x0 + x1) / 2, abs=2)
         assert ys.mean() + 0.5 == pytest.approx((y0 + y1) / 2, abs=2)
+    blue = pane[..., 2].astype(int) - pane[..., 0] > 40
+    assert METHODS[method].signed or not (blue & seen).any()  # blue means left and nothing else

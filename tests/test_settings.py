@@ -5,7 +5,13 @@ import pytest
 import yaml
 
 from carla_saliency.errors import BadInputError
-from carla_saliency.settings import CollectSettings, DriveSettings, ServeSettings, TrainSettings
+from carla_saliency.settings import (
+    CollectSettings,
+    DriveSettings,
+    ExplainSettings,
+    ServeSettings,
+    TrainSettings,
+)
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.yaml"))
 
@@ -55,6 +61,15 @@ def test_what_can_not_work_is_refused_in_one_line_that_names_the_flag(values) ->
     text = str(caught.value)
     assert "\n" not in text
     assert f"--{next(iter(values))}" in text
+
+
+def test_pictures_to_be_explained_need_a_picture_and_a_folder(tmp_path) -> None:
+    assert all(each.metadata["help"] for each in fields(ExplainSettings))
+    ExplainSettings(images=("a.png",), out=str(tmp_path)).check()
+    with pytest.raises(BadInputError, match="at least one picture"):
+        ExplainSettings(images=(), out=str(tmp_path)).check()
+    with pytest.raises(BadInputError, match="--out"):
+        ExplainSettings(images=("a.png",), out=str(tmp_path / "no")).check()
 
 
 def test_a_check_of_an_output_leaves_nothing_behind(tmp_path) -> None:

@@ -78,8 +78,8 @@ def draw(
 
 def _words(canvas: Canvas, method: MethodView, scale: float, degrees: bool, young: bool) -> None:
     row = Box(BAR.x, CONTROLS_R.y + 2, BAR.w, 18)
-    left = f"◀ {method.left}" if method.signed else "little"
-    right = f"{method.right} ▶" if method.signed else "much, no sign"
+    left = f"◀ {method.left}" if method.signed else method.left
+    right = f"{method.right} ▶" if method.signed else f"{method.right}, no sign"
     canvas.text(row, left, LEFT if method.signed else MID, STRONG)
     canvas.text(row, right, RIGHT if method.signed else HIGH, STRONG, "right")
     used = canvas.width(left, STRONG), canvas.width(right, STRONG)

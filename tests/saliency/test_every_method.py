@@ -75,7 +75,7 @@ def method(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_table_has_the_default_first() -> None:
-    assert list(METHODS) == ["contrast", "gradient"]
+    assert list(METHODS) == ["contrast", "gradient", "gradient-x-input", "abs-gradient"]
     assert all(explainer.name == name for name, explainer in METHODS.items())
 
 
@@ -115,10 +115,12 @@ def test_a_linear_network_gives_exactly_its_weights(
 
     rgb = ContractPreprocess(of).crop(picture).astype(np.float32)
     per_level = scale * (weights @ COLOURS[colour])  # of R, G, B
-    if method == "gradient":
-        expected = per_level.sum(axis=2)
-    else:
-        expected = (per_level * (rgb - cv2.GaussianBlur(rgb, (0, 0), 6))).sum(axis=2)
+    expected = {
+        "contrast": (per_level * (rgb - cv2.GaussianBlur(rgb, (0, 0), 6))).sum(axis=2),
+        "gradient": per_level.sum(axis=2),
+        "gradient-x-input": (per_level * rgb).sum(axis=2),
+        "abs-gradient": np.abs(per_level).max(axis=2),
+    }[method]
     largest = np.abs(expected).max()
     assert np.abs(explanation.attribution - expected).max() < 1e-5 * largest
 
@@ -144,6 +146,30 @@ def test_a_plain_picture_has_no_contrast_to_push() -> None:
     assert np.abs(attribution).max() < 1e-3
 
 
+def test_gradient_x_input_of_a_linear_network_adds_up_to_its_steering() -> None:
+    weights = np.random.default_rng(4).normal(0, 1e-4, (*GRID, 3))
+    explainer = explainer_of("gradient-x-input", linear_network(weights))
+    explanation = explainer.explain(Frame(0, 0.0, random_picture()))
+    pushed = float(explanation.attribution.astype(np.float64).sum())
+    assert pushed == pytest.approx(explanation.steering - 0.25, abs=1e-4)  # 0.25 is its bias
+
+
+def test_a_black_picture_pushes_nothing_against_black() -> None:
+    weights = np.random.default_rng(5).normal(0, 1, (*GRID, 3))
+    black = Frame(0, 0.0, np.zeros((360, 640, 3), np.uint8))
+    attribution = explainer_of("gradient-x-input", linear_network(weights)).explain(black)
+    assert not attribution.attribution.any()
+
+
+def test_abs_gradient_takes_the_strongest_colour_whatever_its_sign() -> None:
+    weights = np.zeros((*GRID, 3))
+    weights[10, 20] = [0.001, -0.004, 0.002]
+    frame = Frame(0, 0.0, random_picture())
+    attribution = explainer_of("abs-gradient", linear_network(weights)).explain(frame).attribution
+    assert attribution[10, 20] == pytest.approx(0.004)
+    assert np.count_nonzero(attribution) == 1
+
+
 @pytest.mark.parametrize("rows", [33, 66, 132])
 def test_the_blur_of_contrast_grows_with_the_grid(rows: int) -> None:
     weights = np.zeros((rows, 200, 3))
@@ -159,11 +185,14 @@ def test_the_blur_of_contrast_grows_with_the_grid(rows: int) -> None:
 
 def test_the_words_of_a_method_are_short(method: str) -> None:
     explainer = METHODS[method]
-    assert explainer.signed
     assert explainer.title
     assert explainer.unit.startswith("deg / ")
-    assert "left" in explainer.left
-    assert "right" in explainer.right
+    assert 0 < len(explainer.hint) <= 2
+    if explainer.signed:
+        assert "left" in explainer.left
+        assert "right" in explainer.right
+    else:
+        assert (explainer.left, explainer.right) == ("little", "much")
 
 
 def test_a_network_that_answers_nan_is_one_clear_line(method: str) -> None:
