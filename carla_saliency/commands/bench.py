@@ -43,11 +43,11 @@ def run() -> int:
     }
     for name, explainer in make_explainers(steering, "contrast").items():
         rows[f"picture to steering and {name} map"] = lambda each=explainer: each.explain(frame)  # type: ignore[misc]
-    lines = [f"{'milliseconds':<40}{'min':>8}{'median':>9}"]
+    lines = [f"{'milliseconds':<48}{'min':>8}{'median':>9}"]
     for name, call in rows.items():
         least, median = measure(call)
-        lines.append(f"{name:<40}{least:>8.2f}{median:>9.2f}")
-    lines.append(f"{'model file to network, gradient checked':<40}{steering.load_s * 1000:>8.0f}")
+        lines.append(f"{name:<48}{least:>8.2f}{median:>9.2f}")
+    lines.append(f"{'model file to network, gradient checked':<48}{steering.load_s * 1000:>8.0f}")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
