@@ -45,7 +45,7 @@ SpeedAt = Callable[[float], float]
 SetWeather = Callable[[np.random.Generator | None], str]
 
 
-def curve_speed(set_speed_mps: float, sideways_mps2: float = 2.5) -> SpeedAt:
+def curve_speed(set_speed_mps: float, sideways_mps2: float) -> SpeedAt:
     """Return the speed for a curvature: the set one, or what keeps the sideways acceleration."""
 
     def speed_at(curvature: float) -> float:

@@ -89,6 +89,9 @@ class Car:
         return float(np.interp(abs(speed_mps) * 3.6, speeds, factors))
 
 
+PUT_BACK_M = 1.0
+"""A car whose centre is further than this from the nearest legal centre line is put back."""
+
 DEAD_END_M = 25
 """A path with fewer points ends where the road does: elsewhere it is always longer."""
 
@@ -260,6 +263,18 @@ class DriveStep:
 
     observation: Observation
     decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKeys:
+    """The driving keys that a person holds down just now."""
+
+    left: bool = False
+    right: bool = False
+    throttle: bool = False
+    brake: bool = False
+    hand_brake: bool = False
+    reverse: bool = False
 
 
 # ------------------------------------------------------------------ what a window may ask

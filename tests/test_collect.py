@@ -104,7 +104,7 @@ def a_teacher(weather: Weathers | None = None, **changes) -> Teacher:
     values = {
         "car": CAR,
         "expert": lambda pose, speed_mps, lane, car: -pose.y_m / 10,
-        "speed_at": curve_speed(8.0),
+        "speed_at": curve_speed(8.0, 2.5),
         "set_weather": weather or Weathers(),
     }
     return Teacher(**(values | changes))

@@ -19,7 +19,7 @@ from carla_saliency.factory import Steering, load_steering, make_explainers
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.pilot.expert import expert_steering
 from carla_saliency.pilot.learned import LearnedPilot
-from carla_saliency.pilot.speed import SpeedControl
+from carla_saliency.pilot.speed import SIDEWAYS_MPS2, SpeedControl
 from carla_saliency.settings import CollectSettings
 from carla_saliency.sim.session import CarlaSession, SessionSettings
 
@@ -83,7 +83,7 @@ def _collect(
     teacher = Teacher(
         car=session.car,
         expert=expert_steering,
-        speed_at=curve_speed(speed_mps),
+        speed_at=curve_speed(speed_mps, SIDEWAYS_MPS2),
         set_weather=set_weather,
     )
     made_with: dict[str, object] = {"carla_saliency": __version__, "settings": asdict(settings)}

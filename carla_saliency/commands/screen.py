@@ -11,6 +11,7 @@ from carla_saliency.core import (
     Car,
     Control,
     DriveStep,
+    HeldKeys,
     Image,
     Pause,
     Quit,
@@ -22,10 +23,9 @@ from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Interlude, MethodView, Recording, UiState, World
 from carla_saliency.factory import Steering
 from carla_saliency.output.recorder import Recorder
-from carla_saliency.output.window import HeldKeys as WindowKeys
 from carla_saliency.output.window import Window
 from carla_saliency.pilot.learned import LearnedPilot
-from carla_saliency.pilot.manual import HeldKeys, ManualDriving
+from carla_saliency.pilot.manual import ManualDriving
 from carla_saliency.saliency import METHODS
 from carla_saliency.saliency.gradient import Gradient
 from carla_saliency.sim.calls import Waiting
@@ -55,21 +55,13 @@ class HandDriving:
         self._clock = clock
         self._last_s = clock()
 
-    def __call__(self, keys: WindowKeys) -> Control:
+    def __call__(self, keys: HeldKeys) -> Control:
         """Return the control for the keys that are held now."""
         now_s = self._clock()
         passed_s, self._last_s = now_s - self._last_s, now_s
         if passed_s > HANDS_OFF_S:
             self._driving, passed_s = ManualDriving(), 0.0
-        held = HeldKeys(
-            left=keys.left,
-            right=keys.right,
-            throttle=keys.up,
-            brake=keys.down,
-            hand_brake=keys.space,
-            reverse=keys.reverse,
-        )
-        return self._driving.move(held, passed_s)
+        return self._driving.move(keys, passed_s)
 
 
 class Screen:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carla_saliency.core import Contract, DriveStep, EventKind, Explanation, Image
+from carla_saliency.core import PUT_BACK_M, Contract, DriveStep, EventKind, Explanation, Image
 from carla_saliency.draw import colourbar, foot, heatmap, hud, legend, overlays, panes, traces
 from carla_saliency.draw.canvas import Canvas, Pens
 from carla_saliency.draw.heatmap import ScaleKeeper
@@ -48,7 +48,6 @@ class Painter:
         max_steer_deg: Of the live car; None if degrees are not known: all is in steering then.
         tick_ms: Simulated time of a tick, the budget of the bar at the bottom.
         car_width_m: Of the live car, for the room that it has in its lane; None leaves that out.
-        limit_m: How far from the lane's centre the car is put back.
 
     Raises:
         ValueError: If the size has no pixels, or the tick no duration.
@@ -62,14 +61,12 @@ class Painter:
         tick_ms: float,
         *,
         car_width_m: float | None = None,
-        limit_m: float = 1.0,
     ) -> None:
         if not tick_ms > 0:
             raise ValueError(f"tick_ms must be above 0, received {tick_ms!r}")
         self._contract = contract
         self._degrees = hud.Degrees(max_steer_deg, contract.max_steer_deg)
         self._car_width_m = car_width_m
-        self._limit_m = limit_m
         self._top_kmh = 10.0 * math.ceil(max(contract.speed_kmh[1], 30.0) * 1.2 / 10)
         self._pens = Pens(Layout.of(size))
         self._budget = foot.Budget(tick_ms)
@@ -208,7 +205,7 @@ class Painter:
             canvas.fill(pane, PANEL)
         hud.controls_base(canvas, self._degrees)
         traces.base(canvas)
-        legend.base(canvas, self._degrees, self._limit_m, self._top_kmh)
+        legend.base(canvas, self._degrees, PUT_BACK_M, self._top_kmh)
         return array
 
     def _backdrop(self, words: _Words) -> Canvas:
@@ -291,7 +288,7 @@ class Painter:
 
     def _draw_strips(self, canvas: Canvas, known: bool) -> None:
         traces.steering(canvas, self._history, self._degrees.strip_limit)
-        traces.lane_offset(canvas, self._history, self._limit_m)
+        traces.lane_offset(canvas, self._history, PUT_BACK_M)
         traces.speed(canvas, self._history, self._top_kmh)
         traces.flags(canvas, self._history)
         legend.draw(canvas, self._history, self._degrees, known)

@@ -16,6 +16,7 @@ from carla_saliency.core import (
     ChangeMethod,
     Control,
     HandOver,
+    HeldKeys,
     Image,
     Manual,
     Pause,
@@ -35,11 +36,11 @@ _STEER = {
     pygame.K_a: "left",
     pygame.K_RIGHT: "right",
     pygame.K_d: "right",
-    pygame.K_UP: "up",
-    pygame.K_w: "up",
-    pygame.K_DOWN: "down",
-    pygame.K_s: "down",
-    pygame.K_SPACE: "space",
+    pygame.K_UP: "throttle",
+    pygame.K_w: "throttle",
+    pygame.K_DOWN: "brake",
+    pygame.K_s: "brake",
+    pygame.K_SPACE: "hand_brake",
 }
 _ASK: dict[int, Request] = {
     pygame.K_ESCAPE: Quit(),
@@ -48,27 +49,6 @@ _ASK: dict[int, Request] = {
     pygame.K_KP_ENTER: StepOnce(),
     pygame.K_r: ToggleRecording(),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class HeldKeys:
-    """The driving keys as they are held now.
-
-    Attributes:
-        left: Left arrow or A.
-        right: Right arrow or D.
-        up: Up arrow or W.
-        down: Down arrow or S.
-        space: Hand brake.
-        reverse: Q was pressed an odd number of times since the person took over.
-    """
-
-    left: bool = False
-    right: bool = False
-    up: bool = False
-    down: bool = False
-    space: bool = False
-    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +188,10 @@ class Window:
 
     @property
     def held(self) -> HeldKeys:
-        """Return the driving keys that are down, or were since the last `requests`."""
+        """Return the driving keys that are down, or were since the last `requests`.
+
+        Reverse is on when Q was pressed an odd number of times since the person took over.
+        """
         names = {_STEER[key] for key in self._down | self._tapped if key in _STEER}
         return HeldKeys(**dict.fromkeys(names, True), reverse=self._reverse)
 

@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from carla_saliency.core import Control
+from carla_saliency.core import Control, HeldKeys
 
 _STEER_PER_S = 0.5  # CARLA: 5e-4 each millisecond
 _MOST_STEER = 0.7  # CARLA's
 _BACK_PER_S = 2.0  # CARLA lets the wheel jump back; that is a jolt in the picture
 _THROTTLE_PER_S = 2.0
 _BRAKE_PER_S = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class HeldKeys:
-    """What a person holds down just now."""
-
-    left: bool = False
-    right: bool = False
-    throttle: bool = False
-    brake: bool = False
-    hand_brake: bool = False
-    reverse: bool = False
-
-    @property
-    def any(self) -> bool:
-        """Whether any key is held."""
-        return any(
-            (self.left, self.right, self.throttle, self.brake, self.hand_brake, self.reverse)
-        )
 
 
 class ManualDriving:

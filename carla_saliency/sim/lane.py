@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from carla_saliency.core import DEAD_END_M, Car, LaneView, Pose
+from carla_saliency.core import DEAD_END_M, PUT_BACK_M, Car, LaneView, Pose
 from carla_saliency.sim.ahead import gap_ahead, is_free
 from carla_saliency.sim.facts import TickFacts, Verdict
 from carla_saliency.sim.lane_box import LaneKeeping
 from carla_saliency.sim.lane_map import TURN_DEG, Lane, LaneKey, LaneMap, wrap_deg
 from carla_saliency.sim.lane_places import LanePlace, spread_lane_poses
-from carla_saliency.sim.referee import COLLISION_AHEAD_M, LOST_M, Referee, Rescue, Situation
+from carla_saliency.sim.referee import COLLISION_AHEAD_M, Referee, Rescue, Situation
 from carla_saliency.sim.route import DRAW_M, Crossing, Route
 
 __all__ = ["LanePlace", "RoadSense", "spread_lane_poses"]
@@ -153,7 +153,7 @@ class RoadSense:
         else:
             self._index = _AT_END
         self._route.advance(self._at_m)
-        if best.distance_m <= LOST_M:
+        if best.distance_m <= PUT_BACK_M:
             self._last_legal = best.lane, best.station_m
             height_m = pose.z_m - best.lane.pose(best.station_m).z_m
             self._height_m = min(max(height_m, _HEIGHT_M[0]), _HEIGHT_M[1])
@@ -306,5 +306,5 @@ def _has_left(on_route: _Hit, best: _Hit) -> bool:
     only once it is off its own.
     """
     if on_route.lane.in_junction or best.lane.in_junction:
-        return on_route.distance_m > LOST_M and best.distance_m < on_route.distance_m
+        return on_route.distance_m > PUT_BACK_M and best.distance_m < on_route.distance_m
     return best.distance_m < on_route.distance_m - _CHANGED_LANE_M

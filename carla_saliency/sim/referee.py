@@ -16,11 +16,8 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from carla_saliency.core import Driver, Event, EventKind
+from carla_saliency.core import PUT_BACK_M, Driver, Event, EventKind
 from carla_saliency.sim.facts import TickFacts
-
-LOST_M = 1.0
-"""An intervention if the centre is further than this from the nearest legal centre line."""
 
 COLLISION_AHEAD_M = 10.0
 """After a collision the car is put back at least so far on."""
@@ -159,7 +156,7 @@ def _reason(offset_m: float, collided: bool, stands: bool) -> str:
         return "collision"
     if math.isinf(offset_m):
         return "no legal lane near"
-    if abs(offset_m) > LOST_M:
+    if abs(offset_m) > PUT_BACK_M:
         return f"{abs(offset_m):.1f} m {'left' if offset_m < 0 else 'right'} of the lane's centre"
     return f"stood for {_STANDING_S:g} s without a reason" if stands else ""
 

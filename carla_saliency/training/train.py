@@ -20,6 +20,7 @@ from carla_saliency.data.augment import Augmentation
 from carla_saliency.data.dataset import Dataset
 from carla_saliency.data.grids import Grids, split_places
 from carla_saliency.data.labels import Label, same_camera, same_car
+from carla_saliency.data.poses import CURVATURE_EDGES
 from carla_saliency.errors import BadInputError
 from carla_saliency.network.contract import contract_path, load_contract, save_contract
 from carla_saliency.network.dave2 import build
@@ -28,7 +29,6 @@ from carla_saliency.training.batches import Batches
 
 logger = logging.getLogger(__name__)
 
-CURVATURE_BINS = (0.003, 0.01, 0.025, 0.05, 0.1)  # 1/m: edges of what is reported apart
 HUBER = 0.05  # steering: errors beyond 3.5 degrees at the wheels count linearly
 PREDICT_BATCH = 256
 MOMENTUM = 0.95  # of BatchNormalization: Keras's 0.99 lags a hundred steps behind the weights
@@ -63,7 +63,8 @@ class EpochReport:
         epoch: From 1.
         loss: Mean of the training's loss in that epoch.
         mae: Mean absolute error of the steering.
-        mae_by_curvature: The same per bin of `CURVATURE_BINS`, straight roads first; None if empty.
+        mae_by_curvature: The same per bin between `CURVATURE_EDGES`, straight roads first; None
+            where it is empty.
     """
 
     epoch: int
@@ -150,10 +151,10 @@ def errors_by_curvature(errors: Array, curvature: Array) -> tuple[float | None, 
         errors: Of the steering, (N,).
         curvature: 1/m, (N,).
     """
-    bins = np.digitize(np.abs(curvature), CURVATURE_BINS)
+    bins = np.digitize(np.abs(curvature), CURVATURE_EDGES)
     return tuple(
         float(np.abs(errors[bins == i]).mean()) if (bins == i).any() else None
-        for i in range(len(CURVATURE_BINS) + 1)
+        for i in range(len(CURVATURE_EDGES) + 1)
     )
 
 
@@ -263,7 +264,7 @@ def _save_report(
         "init": None if init is None else Path(init).name,
         "recipe": dataclasses.asdict(recipe),
         "frames": {"trained": frames[0], "validated": frames[1]},
-        "curvature_bins": CURVATURE_BINS,
+        "curvature_bins": CURVATURE_EDGES,
         "epochs": [dataclasses.asdict(report) for report in reports],
         "versions": {"keras": keras.__version__, "numpy": np.__version__},
     }

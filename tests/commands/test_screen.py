@@ -12,6 +12,7 @@ from carla_saliency.core import (
     DriveStep,
     Explanation,
     Frame,
+    HeldKeys,
     Manual,
     Observation,
     Pose,
@@ -21,7 +22,7 @@ from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import UiState
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.output.recorder import Recorder
-from carla_saliency.output.window import HeldKeys, Window
+from carla_saliency.output.window import Window
 from carla_saliency.saliency import METHODS
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.timing import TickTimer
@@ -143,11 +144,11 @@ def test_the_held_keys_become_a_control_by_the_time_that_passed() -> None:
     now_s = [0.0]
     hands = HandDriving(lambda: now_s[0])
     now_s[0] += 0.1
-    control = hands(HeldKeys(right=True, up=True))
+    control = hands(HeldKeys(right=True, throttle=True))
     assert control.steering == pytest.approx(0.05)
     assert control.throttle > 0
     now_s[0] += 0.1
-    assert hands(HeldKeys(left=True, space=True)).steering < 0
+    assert hands(HeldKeys(left=True, hand_brake=True)).steering < 0
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -10,6 +10,7 @@ from carla_saliency.core import (
     ChangeMethod,
     Control,
     HandOver,
+    HeldKeys,
     Manual,
     Pause,
     Quit,
@@ -18,16 +19,16 @@ from carla_saliency.core import (
     ToggleRecording,
 )
 from carla_saliency.errors import BadInputError
-from carla_saliency.output.window import HeldKeys, View, Window, has_display
+from carla_saliency.output.window import View, Window, has_display
 
 
 def steer(held: HeldKeys) -> Control:
     """Return full steering to where a key is held: what a person wants is visible in it."""
     return Control(
         steering=float(held.right) - float(held.left),
-        throttle=float(held.up),
-        brake=float(held.down),
-        hand_brake=held.space,
+        throttle=float(held.throttle),
+        brake=float(held.brake),
+        hand_brake=held.hand_brake,
         reverse=held.reverse,
     )
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from carla_saliency.core import Control
-from carla_saliency.pilot.manual import HeldKeys, ManualDriving
+from carla_saliency.core import Control, HeldKeys
+from carla_saliency.pilot.manual import ManualDriving
 
 
 def test_steering_grows_while_a_key_is_held_and_has_an_end() -> None:
@@ -60,8 +60,3 @@ def test_the_same_time_in_smaller_pieces_gives_the_same_control() -> None:
 def test_time_does_not_run_backwards() -> None:
     with pytest.raises(ValueError, match="at least 0, received -1"):
         ManualDriving().move(HeldKeys(), -1.0)
-
-
-def test_any_key_is_noticed() -> None:
-    assert not HeldKeys().any
-    assert HeldKeys(hand_brake=True).any
