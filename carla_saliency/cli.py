@@ -19,6 +19,7 @@ from carla_saliency import __version__, stopping
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.settings import (
     CollectSettings,
+    DoctorSettings,
     DriveSettings,
     ExplainSettings,
     ServeSettings,
@@ -67,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parsed = _parser().parse_args(_checked_config(arguments))
+    parsed = _parser(_command_in(arguments)).parse_args(_checked_config(arguments))
     kind, run = COMMANDS[parsed.command]
     values = {
         name: tuple(value) if isinstance(value, list) else value
@@ -87,6 +88,12 @@ def _drive(settings: DriveSettings) -> int:
 
 def _explain(settings: ExplainSettings) -> int:
     from carla_saliency.commands.explain import run
+
+    return run(settings)
+
+
+def _doctor(settings: DoctorSettings) -> int:
+    from carla_saliency.commands.doctor import run
 
     return run(settings)
 
@@ -112,13 +119,19 @@ def _train(settings: TrainSettings) -> int:
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "drive": (DriveSettings, _drive),
     "explain": (ExplainSettings, _explain),
+    "doctor": (DoctorSettings, _doctor),
     "serve": (ServeSettings, _serve),
     "collect": (CollectSettings, _collect),
     "train": (TrainSettings, _train),
 }
 
 
-def _parser() -> ArgumentParser:
+def _command_in(arguments: list[str]) -> str | None:
+    return next((word for word in arguments if word in COMMANDS), None)
+
+
+def _parser(wanted: str | None) -> ArgumentParser:
+    """Return the parser; only the command that is wanted has its flags, since each costs time."""
     parser = _OneLineParser(
         prog="carla-saliency",
         description="Shows, live, what a steering network looks at while it drives in CARLA.",
@@ -130,9 +143,10 @@ def _parser() -> ArgumentParser:
         summary = (kind.__doc__ or "").splitlines()[0]
         command = _OneLineParser(description=summary, formatter_class=_Help)
         command.add_argument("--config", action="config", help="YAML file with any of these flags")
-        hints = get_type_hints(kind)
-        for each in fields(kind):
-            _add_flag(command, each, hints[each.name])
+        if name == wanted:
+            hints = get_type_hints(kind)
+            for each in fields(kind):
+                _add_flag(command, each, hints[each.name])
         commands.add_subcommand(name, command, help=summary)
     return parser
 
@@ -184,7 +198,7 @@ def _checked_config(arguments: list[str]) -> list[str]:
     Raises:
         BadInputError: If the file is missing, not YAML, or has a key that is no flag.
     """
-    command = next((word for word in arguments if word in COMMANDS), None)
+    command = _command_in(arguments)
     for i, word in enumerate(arguments):
         name = word.partition("=")[2] if word.startswith("--config=") else None
         if word == "--config" and i + 1 < len(arguments):

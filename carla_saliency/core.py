@@ -9,6 +9,7 @@ degrees. Steering is a number in [-1, 1], left negative. Images are RGB, uint8, 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Protocol
@@ -53,12 +54,14 @@ class Frame:
         sim_s: Simulated seconds since the episode began.
         image: RGB, uint8, shape (H, W, 3).
         tags: Semantic tag of each pixel, uint8, shape (H, W); None without a semantic camera.
+        speed_mps: Of the car at that moment, for networks that are told it.
     """
 
     frame_id: int
     sim_s: float
     image: Image
     tags: NDArray[np.uint8] | None = None
+    speed_mps: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,34 @@ class Control:
                 raise ValueError(f"{name} must be in [{low:g}, 1], received {value!r}")
 
 
+Place = tuple[float, float, float, float]
+"""Part of the network's grid in its pixels: top, bottom, left, right; the grid begins at 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What the numbers and the colours of a map say.
+
+    Attributes:
+        title: Of the method, for the window, for example "gradient × (frame − blur)".
+        of: What was explained: "steering", or the name of a layer.
+        unit: Of a value. One that begins with "deg" is shown in degrees at the wheels, which are
+            steering times the car's lock; any other is shown as it is.
+        signed: Whether left and right differ; a map without a sign is never blue or orange.
+        left: What a negative value says (without a sign: a small one).
+        right: What a positive value says (without a sign: a large one).
+        hint: How to read the map, up to two short lines.
+    """
+
+    title: str
+    of: str = "steering"
+    unit: str = "deg / pixel"
+    signed: bool = True
+    left: str = "pushes left"
+    right: str = "pushes right"
+    hint: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """What the network commanded for one frame, and how much each pixel moved it.
@@ -211,8 +242,10 @@ class Explanation:
         frame_id: The frame that was explained.
         method: Name of the explainer, for example "contrast".
         steering: The network's own output for this frame, before it is rescaled to the car.
-        attribution: Raw, float32, shape (H, W) of the network's grid; its meaning, sign and unit
-            are the method's, in steering (not degrees). Not normalised: scaling belongs to `draw`.
+        attribution: Raw, float32, shape (H, W) of the network's grid, or of a layer's cells; in
+            steering where `meaning` has degrees. Not normalised: scaling belongs to `draw`.
+        meaning: Of the attribution.
+        place: What the attribution covers of the network's grid; None = all of it.
 
     Raises:
         ValueError: If the attribution is not 2-D float32, or not all finite.
@@ -222,6 +255,8 @@ class Explanation:
     method: str
     steering: float
     attribution: Array
+    meaning: Meaning = Meaning(title="saliency")
+    place: Place | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.attribution.shape, self.attribution.dtype
@@ -241,11 +276,15 @@ class Decision:
     Attributes:
         control: Sent to the car.
         driver: Who steered.
-        explanation: Of the same frame; None where there is no network.
+        explanation: Of the same frame, or of `explained`; None where there is no network, or a slow
+            method has not answered yet.
         expert_steering: What the expert would have sent; None off the road.
         network_steering: What the network would have sent, or has; None without a network.
         timing_ms: Wall milliseconds of parts, for example {"network": 1.9}.
         notice: One line for the window, for example "turn ahead: the expert steers".
+        explained: The older frame that the explanation is of, where the method does not fit into a
+            tick; None = this one.
+        every: How many frames it is from one explained frame to the next.
     """
 
     control: Control
@@ -255,6 +294,8 @@ class Decision:
     network_steering: float | None = None
     timing_ms: dict[str, float] = field(default_factory=dict)
     notice: str = ""
+    explained: Frame | None = None
+    every: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,9 +368,10 @@ Request = Pause | StepOnce | HandOver | Manual | ChangeMethod | ToggleRecording 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The camera and the car that a network was trained with.
+    """The camera and the car that a network was trained with, and what its output means.
 
-    Without it nobody can use its weights.
+    Without it nobody can use its weights. In this order: the camera's picture is cropped, blurred,
+    resized, its colours are converted, and it is scaled.
 
     Attributes:
         name: Of the network, for the window.
@@ -340,14 +382,25 @@ class Contract:
         crop: (top, bottom, left, right): rows top..bottom and columns left..right are used.
         input_height_px: Of the network's grid.
         input_width_px: Of the network's grid.
-        resize: OpenCV's interpolation: "area" or "linear".
-        colour: Order or space of the network's channels: "rgb", "bgr", "yuv".
+        resize: OpenCV's interpolation: "area", "linear", "nearest" or "cubic".
+        colour: Order or space of the network's channels, as OpenCV has them for 8-bit pictures
+            ("hsv": hue 0..180).
         scale: Multiplies the 0..255 values.
         offset: Is added after that.
+        blur_px: Odd size of the Gaussian kernel (OpenCV's sigma for it) on the cropped picture
+            before it is resized; 0 = none.
+        preprocess: Takes the place of code (a Lambda) in the model file: a chain of steps such as
+            "x/127.5-1", see `network.steps`.
         speed_kmh: Lowest and highest speed in training.
         max_steer_deg: Of the car that it learned on.
         wheelbase_m: Of the car that it learned on.
         blueprint: Of the car that it learned on.
+        output: What the network answers: "steering", "degrees", "radians", "bins", "two-heads" or
+            "vector:I".
+        output_centre: The answer that means straight ahead.
+        output_range: How much more than that means full right; negative if the file's right is our
+            left; None = what is usual for this kind of output.
+        speed_scale: From m/s to what a second input for the speed takes: 3.6 = km/h.
     """
 
     name: str
@@ -358,14 +411,20 @@ class Contract:
     crop: tuple[int, int, int, int]
     input_height_px: int
     input_width_px: int
-    resize: Literal["area", "linear"] = "area"
-    colour: Literal["rgb", "bgr", "yuv"] = "rgb"
+    resize: Literal["area", "linear", "nearest", "cubic"] = "area"
+    colour: Literal["rgb", "bgr", "yuv", "grey", "hsv"] = "rgb"
     scale: float = 1.0
     offset: float = 0.0
+    blur_px: int = 0
+    preprocess: str = ""
     speed_kmh: tuple[float, float] = (0.0, 50.0)
     max_steer_deg: float = 70.0
     wheelbase_m: float = 2.87
     blueprint: str = "vehicle.tesla.model3"
+    output: str = "steering"
+    output_centre: float = 0.0
+    output_range: float | None = None
+    speed_scale: float = 3.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,10 +432,21 @@ class Inputs:
     """A batch for the network.
 
     Attributes:
-        image: Encoded, float32, (N, H, W, C).
+        image: Encoded, float32, (N, H, W, C); (N, frames, H, W, C), the newest last, for a network
+            that remembers.
+        speed: As the network takes it, float32, (N, 1); None where it is not told the speed.
     """
 
     image: Array
+    speed: Array | None = None
+
+
+Target = tuple[str, str | int]
+"""What is differentiated: ("steering" or a layer's name, "mean" or the index of a filter).
+
+"mean" is the sum over filters (units) of each one's mean over positions; an index is that filter's
+mean. The steering is one number, so both are the steering itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,22 +455,82 @@ class Query:
 
     Attributes:
         targets: Scalars to differentiate with respect to the image; () = forward only.
+        rule: How gradient passes an activation, whatever its kind, but for the last one: "true"ly;
+            "guided": as it is where the activation's input and the gradient are positive, else not;
+            "relu": as it is where it is positive, else not.
+        keep: Layers whose outputs come back, with each target's gradient to them.
+        gate: A layer whose channels are multiplied by the `gates` given with the inputs.
+        linear: The last activation is replaced by linear.
     """
 
-    targets: tuple[tuple[str, str | int], ...] = (("steering", "mean"),)
+    targets: tuple[Target, ...] = (("steering", "mean"),)
+    rule: Literal["true", "guided", "relu"] = "true"
+    keep: tuple[str, ...] = ()
+    gate: str | None = None
+    linear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the network answered.
+    """What the network answered to N inputs and T targets.
 
     Attributes:
         steering: (N,)
-        gradients: (N, T, H, W, C): of each target to `Inputs.image`.
+        gradients: (N, T, ...): of each target to `Inputs.image`, whose shape follows.
+        outputs: Kept layer -> its output (N, ...), in Keras's layout.
+        output_gradients: Kept layer -> gradient of each target to it, (N, T, ...).
     """
 
     steering: Array
     gradients: Array
+    outputs: Mapping[str, Array] = field(default_factory=dict)
+    output_gradients: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """One layer of a network, for choosing and for placing its cells.
+
+    Attributes:
+        name: Unique in the network.
+        kind: Keras's class name, for example "Conv2D".
+        shape: Of its output in Keras's layout, without the batch: (rows, columns, channels) or
+            (units,).
+        kernel: Of a convolution or a pooling: rows, columns; else (1, 1).
+        strides: The same way.
+        pads: Zeros or missing rows and columns around: top, bottom, left, right.
+        source: The layer or input that feeds it (the first, if there are several).
+        activates: It is an activation, or has one of its own.
+        place: Where its cells lie on the network's grid, each a rectangle around the centre of what
+            it sees; None for vectors.
+        parameters: Number of its weights.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    kernel: tuple[int, int] = (1, 1)
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    source: str = ""
+    activates: bool = False
+    place: Place | None = None
+    parameters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the network is given for one frame.
+
+    Attributes:
+        frame_id: Of the frame.
+        rgb: The frame on the network's grid: RGB, uint8, (H, W, 3), 0..255.
+        inputs: A batch of one: this picture encoded, with what else the network takes.
+    """
+
+    frame_id: int
+    rgb: Image
+    inputs: Inputs
 
 
 # ------------------------------------------------------------------ the parts
@@ -409,11 +539,25 @@ class Answer:
 class Network(Protocol):
     """A steering network, whatever runs it."""
 
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """Every layer, in the order of computation."""
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether it answers queries with targets, rules, kept layers or gates."""
+
     def steer(self, inputs: Inputs) -> Array:
         """Return the steering, (N,)."""
 
-    def run(self, query: Query, inputs: Inputs) -> Answer:
-        """Return the steering and what the query asks, from one compiled call."""
+    def run(self, query: Query, inputs: Inputs, gates: Array | None = None) -> Answer:
+        """Return the steering and what the query asks, from one compiled call.
+
+        `gates` is (N, channels of the gated layer), or None without a gate.
+        """
+
+    def randomised(self, seed: int) -> Network:
+        """Return a network of the same layers with new weights."""
 
 
 class Preprocess(Protocol):
@@ -423,19 +567,59 @@ class Preprocess(Protocol):
         """Return the RGB picture on the network's grid, uint8 (H, W, 3)."""
 
     def encode(self, rgb: NDArray[Any]) -> Array:
-        """Return the network's input (H, W, C) for an RGB picture on its grid, 0..255."""
+        """Return the network's input (..., H, W, C) for RGB on its grid, 0..255."""
 
     def pull_back(self, rgb: NDArray[Any], gradient: Array) -> Array:
-        """Return the gradient per grey level of R, G, B, (H, W, 3), from that to the input."""
+        """Return the gradient per grey level of R, G, B, (..., H, W, 3), from that to the input."""
+
+
+class Feed(Protocol):
+    """From frames to all that the network takes; remembers the last frames where it needs them."""
+
+    def look(self, frame: Frame) -> Seen:
+        """Return what the network is given for this frame; the same frame twice is seen once."""
+
+    def vary(self, seen: Seen, pictures: NDArray[Any]) -> Inputs:
+        """Return a batch with other pictures in place of the seen one.
+
+        `pictures` is RGB on the network's grid, 0..255, uint8 or float, (N, H, W, 3); older frames
+        and the speed stay as they are.
+        """
+
+    def pull_back(self, pictures: NDArray[Any], gradient: Array) -> Array:
+        """Return the gradient per grey level of the pictures' R, G, B, (N, H, W, 3).
+
+        `gradient` is to `Inputs.image` of those pictures, (N, ...); of several frames the newest
+        counts.
+        """
 
 
 class Explainer(Protocol):
     """Asks the network for the steering, and finds what moved it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the method."""
+
+    @property
+    def meaning(self) -> Meaning:
+        """Of its maps."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it takes longer than a tick."""
+
+    def look(self, frame: Frame) -> Seen:
+        """Return what the network is given for this frame."""
+
+    def steer(self, seen: Seen) -> float:
+        """Return the steering alone."""
+
+    def explain_seen(self, seen: Seen) -> Explanation:
+        """Explain what was seen; may be called from a thread of its own."""
 
     def explain(self, frame: Frame) -> Explanation:
-        """Explain one frame, on the network's grid."""
+        """Explain one frame."""
 
 
 class Session(Protocol):

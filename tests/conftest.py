@@ -4,8 +4,11 @@ TensorFlow and Mesa's software renderer each bring an LLVM, and crash in one pro
 never has both in one; the tests are two runs, `pytest` and `pytest --tensorflow`.
 """
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HERE = Path(__file__).parent
-WITH_TENSORFLOW = {HERE / "network/test_against_keras.py", HERE / "training/test_train.py"}
+WITH_TENSORFLOW = {
+    HERE / "network/test_against_keras.py",
+    HERE / "network/test_saved_model.py",
+    HERE / "network/test_tensorflow_runtime.py",
+    HERE / "training/test_train.py",
+}
+
+# Nothing is kept in the home of whoever runs the tests.
+CACHE = tempfile.mkdtemp(prefix="carla-saliency-tests-")
+os.environ["XDG_CACHE_HOME"] = CACHE
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -106,8 +106,51 @@ def test_the_shipped_network_explains_a_camera_picture_with_each_method(method) 
     preprocess = network.steering.preprocess
     inputs = preprocess.encode(preprocess.crop(picture))[None]
     steering, gradient = network.steer_and_gradient(inputs)
-    assert explanation.attribution.shape == network.input_shape[:2] == gradient.shape[1:3]
+    cells = {info.name: info.shape[:2] for info in network.layers}
+    grids = {network.input_shape[:2], *cells.values()}
+    assert explanation.attribution.shape in grids
+    assert (explanation.attribution.shape == gradient.shape[1:3]) == (explanation.place is None)
     assert explanation.steering == pytest.approx(float(steering[0]), abs=1e-5)
+
+
+def test_a_layer_can_be_explained_and_attributed_at() -> None:
+    network = carla_saliency.load_network(SHIPPED_NETWORK)
+    picture = random_batch(1, (360, 640, 3))[0]
+    output = carla_saliency.explain(network, picture, "gradient", layer="conv3")
+    assert output.meaning.of == "conv3"
+    assert output.meaning.unit == "conv3 / grey level"
+    cells = carla_saliency.explain(network, picture, "layercam", layer="conv3")
+    assert cells.attribution.shape == (5, 22)
+    assert output.steering == pytest.approx(cells.steering, abs=1e-5)
+    with pytest.raises(BadInputError, match="no layer conv9: use one of"):
+        carla_saliency.explain(network, picture, layer="conv9")
+
+
+def test_a_contract_can_be_given_as_a_name_a_file_or_parts(model, tmp_path) -> None:
+    picture = random_batch(1, (160, 320, 3))[0]
+    by_parts = carla_saliency.load_network(
+        model,
+        contract={"width_px": 320, "height_px": 160, "crop": (60, 135, 0, 320), "colour": "yuv"},
+    )
+    assert by_parts.steering.has_contract
+    assert by_parts.steering.contract.crop == (60, 135, 0, 320)
+    path = tmp_path / "own.json"
+    save_contract(path, by_parts.steering.contract)
+    by_file = carla_saliency.load_network(model, contract=path)
+    one, other = (carla_saliency.explain(each, picture) for each in (by_parts, by_file))
+    assert np.array_equal(one.attribution, other.attribution)
+    named = carla_saliency.load_network(model, contract="udacity")
+    assert named.steering.contract.max_steer_deg == 25
+
+
+def test_the_meaning_of_the_output_can_be_given(model) -> None:
+    inputs = random_batch(2, GRID).astype(np.float32)
+    plain = carla_saliency.load_network(model)
+    degrees = carla_saliency.load_network(model, output="degrees", contract={"output_range": 25})
+    one, gradient = plain.steer_and_gradient(inputs)
+    other, smaller = degrees.steer_and_gradient(inputs)
+    assert other == pytest.approx(one / 25, rel=1e-5)
+    assert np.allclose(smaller, gradient / 25)
 
 
 def test_contrast_is_the_method_if_none_is_named() -> None:
@@ -154,7 +197,7 @@ def test_a_method_that_is_not_there_and_a_missing_file_are_refused(model) -> Non
     network = carla_saliency.load_network(model)
     with pytest.raises(BadInputError, match=r"^method must be one of contrast, .* 'guess'$"):
         carla_saliency.explain(network, random_batch(1, (20, 30, 3))[0], "guess")
-    with pytest.raises(BadInputError, match="there is no model file"):
+    with pytest.raises(BadInputError, match="there is no such model file"):
         carla_saliency.load_network("no-such.keras")
 
 

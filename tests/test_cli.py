@@ -29,7 +29,7 @@ def test_every_command_explains_itself_with_every_flag(command, capsys) -> None:
     assert ended.value.code == 0
     text = capsys.readouterr().out
     for name in COMMANDS[command][0].__dataclass_fields__:
-        assert f"--{name.replace('_', '-')}" in text or name == "images"
+        assert f"--{name.replace('_', '-')}" in text or name in ("images", "frames")
 
 
 def test_help_needs_no_heavy_library() -> None:

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from carla_saliency import cli
-from carla_saliency.commands.explain import read_picture, write_picture
-from carla_saliency.errors import BadInputError
+from carla_saliency.commands.every_layer import every_layer
+from carla_saliency.core import LayerInfo
 from carla_saliency.factory import SHIPPED_NETWORK
+from carla_saliency.output.video import Video
+from carla_saliency.pictures import read_picture, read_video, write_picture
 
 
 @pytest.fixture(autouse=True)
@@ -22,40 +22,6 @@ def save(name: str, height: int = 360, width: int = 640, seed: int = 0) -> np.nd
     picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
     write_picture(Path(name), picture)
     return picture
-
-
-def test_a_picture_survives_writing_and_reading() -> None:
-    picture = save("frame.png", 20, 30)
-    assert np.array_equal(read_picture(Path("frame.png")), picture)
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_a_picture_that_was_cut_off_is_refused_and_no_library_says_so_itself(
-    suffix, share, capfd
-) -> None:
-    whole = cv2.imencode(suffix, save("whole.png", 60, 80))[1].tobytes()
-    path = Path(f"cut{suffix}")
-    path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(BadInputError, match="is not a whole picture"):
-        read_picture(path)
-    assert capfd.readouterr().err == ""
-    os.write(2, b"stderr is back\n")
-    assert capfd.readouterr().err == "stderr is back\n"
-
-
-def test_red_stays_red() -> None:
-    cv2.imwrite("red.png", np.full((8, 8, 3), (0, 0, 255), np.uint8))  # BGR
-    assert (read_picture(Path("red.png")) == (255, 0, 0)).all()
-
-
-def test_grey_pictures_and_those_with_alpha_become_rgb() -> None:
-    cv2.imwrite("grey.png", np.full((8, 9), 77, np.uint8))
-    cv2.imwrite("alpha.png", np.full((8, 9, 4), 77, np.uint8))
-    for name in ("grey.png", "alpha.png"):
-        picture = read_picture(Path(name))
-        assert picture.shape == (8, 9, 3)
-        assert (picture == 77).all()
 
 
 @pytest.mark.parametrize("method", ["contrast", "abs-gradient"])
@@ -106,8 +72,7 @@ def test_a_network_without_a_contract_is_given_the_whole_picture_and_that_is_sai
     save("small.png", 160, 320)
     assert cli.main(["explain", "small.png", "--model", "mine.keras"]) == 0
     answer = capsys.readouterr()
-    assert "mine.keras has no camera contract" in answer.err
-    assert len(answer.err.splitlines()) == 1
+    assert "mine.keras: a guess: camera: no contract" in answer.err
     assert "°" not in answer.out
 
 
@@ -154,13 +119,148 @@ def test_a_method_that_is_not_there_is_refused(capsys) -> None:
     assert "--method must be one of contrast" in capsys.readouterr().err
 
 
-def test_a_file_that_can_not_be_written_is_one_line() -> None:
-    with pytest.raises(BadInputError, match=r"^no/a.png can't be written: No such file"):
-        write_picture(Path("no/a.png"), np.zeros((4, 4, 3), np.uint8))
-
-
 def test_flags_may_stand_in_a_file(capsys) -> None:
     save("a.png")
     Path("calm.yaml").write_text("method: gradient\n")
     assert cli.main(["explain", "a.png", "--config", "calm.yaml"]) == 0
     assert Path("a.gradient.png").exists()
+
+
+# ------------------------------------------------------------------ layers
+
+
+def test_every_layer_becomes_one_sheet(capsys) -> None:
+    save("a.png")
+    assert cli.main(["explain", "a.png", "--layer", "all"]) == 0
+    assert capsys.readouterr().out.startswith("a.contrast.layers.png: steering ")
+    sheet = read_picture(Path("a.contrast.layers.png"))
+    assert sheet.shape[1] == 1280
+    assert sheet.shape[0] > 800  # three rows of layers below the picture
+
+
+def test_a_method_of_cells_makes_a_sheet_of_the_layers_that_have_cells() -> None:
+    save("a.png")
+    assert cli.main(["explain", "a.png", "--layer", "all", "--method", "layercam"]) == 0
+    assert read_picture(Path("a.layercam.layers.png")).shape[1] == 1280
+
+
+def test_one_layer_may_be_explained_and_its_activations_shown() -> None:
+    save("a.png")
+    arguments = ["--layer", "conv3", "--activations", "conv1"]
+    assert cli.main(["explain", "a.png", *arguments]) == 0
+    names = sorted(path.name for path in Path().iterdir())
+    assert names == ["a.contrast.png", "a.conv1.activations.png", "a.png"]
+
+
+def test_a_layer_that_is_not_there_is_refused_with_those_that_are(capsys) -> None:
+    save("a.png")
+    assert cli.main(["explain", "a.png", "--activations", "conv77"]) == 2
+    assert cli.main(["explain", "a.png", "--layer", "conv77"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    for line in (first, second):
+        assert "no layer conv77" in line
+        assert "conv1" in line
+
+
+def test_pictures_of_one_run_share_the_scale_of_each_layer_unless_each_has_its_own() -> None:
+    save("busy.png")
+    weak = np.full((360, 640, 3), 100, np.uint8)
+    weak[::2] += 2
+    write_picture(Path("weak.png"), weak)
+    for scale in ("drive", "frame"):
+        arguments = ["--layer", "all", "--scale", scale]
+        assert cli.main(["explain", "busy.png", "weak.png", *arguments]) == 0
+    shared, own = (read_picture(Path(f"weak.contrast.layers{n}.png")) for n in ("", "-2"))
+
+    def colour(sheet: np.ndarray) -> int:
+        cells = sheet[440:-90, 12:].astype(int)
+        return int((np.ptp(cells, axis=2) > 60).sum())
+
+    assert colour(shared) < colour(own) / 2
+
+
+def info(name: str, kind: str, shape: tuple[int, ...] = (1,), source: str = "") -> LayerInfo:
+    return LayerInfo(name, kind, shape, source=source)
+
+
+def test_every_layer_means_convolutions_dense_layers_and_the_steering() -> None:
+    layers = (
+        info("rescaling", "Rescaling", (66, 200, 3)),
+        info("conv", "Conv2D", (31, 98, 24)),
+        info("pool", "MaxPooling2D", (15, 49, 24)),
+        info("sep", "SeparableConv2D", (7, 24, 24)),
+        info("flat", "Flatten", (4032,)),
+        info("dense", "Dense", (10,)),
+    )
+    out = info("out", "Dense", (1,), "dense")
+    own = info("steering", "Dense", (1,), "dense")
+    expected = ("conv", "sep", "dense", "steering")
+    assert every_layer((*layers, own)) == expected
+    assert every_layer((*layers, out, info("steering", "Activation", source="out"))) == expected
+    tanh = info("tanh", "Activation", source="out")
+    behind = (*layers, out, tanh, info("steering", "Activation", source="tanh"))
+    assert every_layer(behind) == ("conv", "sep", "dense", "out", "steering")
+    bins = info("bins", "Dense", (15,), "dense")
+    assert every_layer((*layers, bins, info("steering", "Dense", source="bins")))[-2:] == (
+        "bins",
+        "steering",
+    )
+
+
+# ------------------------------------------------------------------ videos and targets
+
+
+def save_video(name: str, count: int = 6) -> None:
+    rng = np.random.default_rng(0)
+    with Video(Path(name), (320, 180), 20.0) as video:
+        for _ in range(count):
+            small = rng.integers(0, 256, (9, 16, 3), np.uint8)
+            video.write(np.ascontiguousarray(small.repeat(20, axis=0).repeat(20, axis=1)))
+
+
+def test_a_video_becomes_a_video_with_a_map_for_every_frame(capsys) -> None:
+    save_video("drive.mp4")
+    assert cli.main(["explain", "drive.mp4"]) == 0
+    assert capsys.readouterr().out == "drive.contrast.mp4: 6 frames\n"
+    pictures = list(read_video(Path("drive.contrast.mp4")))
+    assert len(pictures) == 6
+    assert pictures[0].image.shape == (456, 1280, 3)
+    assert pictures[0].rate == 20.0
+
+
+def test_what_changed_is_asked_of_a_video_only(capsys) -> None:
+    save("a.png")
+    save_video("drive.mp4", 3)
+    assert cli.main(["explain", "drive.mp4", "--target", "change", "--steps", "4"]) == 0
+    assert len(list(read_video(Path("drive.change.mp4")))) == 3
+    capsys.readouterr()
+    assert cli.main(["explain", "a.png", "--target", "change"]) == 2
+    assert "a.png is one picture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.png", "--target", "difference"], "needs the expert"),
+        (["drive.mp4", "--target", "change", "--layer", "conv1"], "leave out --layer"),
+        (["drive.mp4", "--layer", "all"], "--layer all makes a sheet of a picture"),
+        (["drive.mp4", "--activations", "conv1"], "--activations makes a sheet of a picture"),
+    ],
+)
+def test_questions_that_these_files_can_not_answer_are_refused(arguments, said, capsys) -> None:
+    save("a.png")
+    save_video("drive.mp4", 1)
+    before = sorted(Path().iterdir())
+    assert cli.main(["explain", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert sorted(Path().iterdir()) == before
+
+
+def test_nothing_is_written_if_a_video_can_not_be_used(capfd) -> None:
+    save("good.png")
+    Path("bad.mp4").write_bytes(b"no video")
+    assert cli.main(["explain", "good.png", "bad.mp4"]) == 2
+    assert "bad.mp4" in capfd.readouterr().err
+    assert sorted(path.name for path in Path().iterdir()) == ["bad.mp4", "good.png"]

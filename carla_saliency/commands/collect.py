@@ -20,7 +20,7 @@ from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.pilot.expert import expert_steering
 from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.speed import SIDEWAYS_MPS2, SpeedControl
-from carla_saliency.settings import CollectSettings
+from carla_saliency.settings import CollectSettings, NetworkSettings
 from carla_saliency.sim.session import CarlaSession, SessionSettings
 
 TIMEOUT_S = 60.0
@@ -34,10 +34,12 @@ def run(settings: CollectSettings) -> int:
         BadInputError: If a setting can't be used.
         SimulatorError: If a server fails.
     """
-    policy = None if settings.policy is None else load_steering(settings.policy)
+    policy = (
+        None if settings.policy is None else load_steering(NetworkSettings(model=settings.policy))
+    )
     contract = DEFAULT_CONTRACT if policy is None else policy.contract
     if settings.model is not None:
-        contract = load_steering(settings.model).contract
+        contract = load_steering(NetworkSettings(model=settings.model)).contract
     have = _frames_of(Path(settings.out), "poses" if policy is None else "driving")
     looks = [
         (map_name, settings.seed * 1000 + look)

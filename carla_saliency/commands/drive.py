@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -14,11 +15,10 @@ from carla_saliency.commands.screen import (
     Screen,
     connecting_card,
     degrees_of,
-    method_view,
     show_until_left,
     world_line,
 )
-from carla_saliency.core import DriveStep, Quit
+from carla_saliency.core import DriveStep, Explainer, Quit
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Interlude, UiState
@@ -28,6 +28,7 @@ from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.factory import Steering
 from carla_saliency.output.recorder import DEFAULT_NAME, Recorder, free_name
 from carla_saliency.output.window import Window, has_display
+from carla_saliency.pilot.explaining import Explaining
 from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.settings import DEFAULT_HOST, DEFAULT_PORT, DriveSettings, parse_size
@@ -49,10 +50,12 @@ def run(settings: DriveSettings) -> int:
         SimulatorError: If the server fails.
     """
     factory.require_method(settings.method)
-    steering = factory.load_steering(settings.model)
+    steering = factory.load_steering(settings)
+    factory.require_contract(steering)
+    explainers = factory.drive_explainers(steering, settings)
     width_px, height_px = factory.camera_size(settings, steering.contract)
     steering.preprocess.grid_rect((height_px, width_px))  # refuses a camera that shows too little
-    command = _Drive(settings, steering)
+    command = _Drive(settings, steering, explainers)
     try:
         with suppress(Left), ExitStack() as stack:
             command.run(stack)
@@ -74,8 +77,12 @@ class _Drive:
         trouble: Lines about what failed although the drive went on: they make the exit code 1.
     """
 
-    def __init__(self, settings: DriveSettings, steering: Steering) -> None:
+    def __init__(
+        self, settings: DriveSettings, steering: Steering, explainers: Mapping[str, Explainer]
+    ) -> None:
         self._settings, self._steering = settings, steering
+        self._explainers = explainers
+        self._meaning = next(iter(explainers.values())).meaning
         self._size = parse_size("--res", settings.res, "1280x720")
         self._log = DriveLog(1 / settings.fps)
         self._painter = self._make_painter(None, None)
@@ -121,13 +128,23 @@ class _Drive:
         if not embedded:  # somebody else's world: say that it is as it was
             stack.callback(lambda: say(session.restored))
         stack.enter_context(session)
-        pilot = LearnedPilot(
-            factory.make_explainers(steering, settings.method),
-            session.car,
-            steering.contract if steering.has_contract else None,
-            SpeedControl(settings.speed / 3.6),
+        explaining = Explaining(
+            self._explainers, settings.every, self._window is None, 1 / settings.fps, say
         )
-        for line in factory.contract_warnings(settings, steering, session.car):
+        stack.callback(explaining.close)
+        pilot = LearnedPilot(
+            self._explainers,
+            session.car,
+            steering.contract,
+            SpeedControl(settings.speed / 3.6),
+            explaining=explaining,
+            throttle=factory.throttle_of(steering, settings),
+            compared=factory.compared(settings),
+        )
+        for line in [
+            *steering.lines(),
+            *factory.contract_warnings(settings, steering, session.car),
+        ]:
             say(line)
         if settings.lights == "obey" and not session.info.traffic_lights:
             say(f"--lights obey: {session.info.map_name} has no traffic lights on this server")
@@ -151,7 +168,7 @@ class _Drive:
             info.delta_s,
         )
         self._painter = self._make_painter(degrees_of(car, self._steering), car.width_m)
-        state = UiState(method=method_view(self._settings.method), world=world)
+        state = UiState(method=self._meaning, world=world)
         return Screen(self._painter, self._window, recorder, pilot, self._log.timer, state)
 
     def _loop(self, session: CarlaSession, pilot: LearnedPilot, screen: Screen) -> None:
@@ -182,13 +199,20 @@ class _Drive:
 
     def _paint_card(self, card: Interlude) -> None:
         if self._window is not None:
-            state = UiState(method=method_view(self._settings.method))
+            state = UiState(method=self._meaning)
             self._window.show(self._painter.paint_card(card, state))
 
     def _make_painter(self, max_steer_deg: float | None, car_width_m: float | None) -> Painter:
         tick_ms = 1000 / self._settings.fps
         contract = self._steering.contract
-        return Painter(self._size, contract, max_steer_deg, tick_ms, car_width_m=car_width_m)
+        return Painter(
+            self._size,
+            contract,
+            max_steer_deg,
+            tick_ms,
+            car_width_m=car_width_m,
+            scaling=self._settings.scale,
+        )
 
     def _record_to(self) -> Path | None:
         settings = self._settings

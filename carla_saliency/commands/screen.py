@@ -20,14 +20,12 @@ from carla_saliency.core import (
 )
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
-from carla_saliency.draw.state import Interlude, MethodView, Recording, UiState, World
+from carla_saliency.draw.state import Interlude, Recording, UiState, World
 from carla_saliency.factory import Steering
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window
 from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.manual import ManualDriving
-from carla_saliency.saliency import METHODS
-from carla_saliency.saliency.gradient import Gradient
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.timing import TickTimer
 
@@ -107,7 +105,7 @@ class Screen:
         if self._window is None and self._recorder.status != "on":
             return  # nobody looks
         with self._timer.section("draw"):
-            picture = self._painter.paint(step, self._now(step))
+            picture = self._painter.paint(step, self._now())
         if self._recorder.status == "on":
             with self._timer.section("record"):
                 self._recorder.write(picture)
@@ -145,7 +143,7 @@ class Screen:
         if self._last is not None and waiting.waited_s >= LATE_S:
             next_id = self._last.observation.frame.frame_id + 1
             text = cards.waiting(next_id, waiting.waited_s, waiting.limit_s)
-            self._show(self._painter.paint(self._last, replace(self._now(self._last), alarm=text)))
+            self._show(self._painter.paint(self._last, replace(self._now(), alarm=text)))
 
     # -------------------------------------------------------------- inside
 
@@ -169,23 +167,20 @@ class Screen:
 
     def _repaint(self) -> None:
         if self._last is not None:
-            self._show(self._painter.paint(self._last, self._now(self._last)))
+            self._show(self._painter.paint(self._last, self._now()))
 
     def _show(self, picture: Image) -> None:
         if self._window is None:
             return
         if self._window.view.help and self._last is not None:
-            picture = self._painter.paint_help(picture, self._now(self._last))
+            picture = self._painter.paint_help(picture, self._now())
         self._window.show(picture)
 
-    def _now(self, step: DriveStep) -> UiState:
-        explanation = step.decision.explanation
-        method = self._state.method if explanation is None else method_view(explanation.method)
+    def _now(self) -> UiState:
         status = self._recorder.status
         held = status == "on" and self._paused
         return replace(
             self._state,
-            method=method,
             recording=Recording("held" if held else status, self._recorder.seconds),
             paused=self._paused,
             timing_ms=self._parts,
@@ -211,19 +206,6 @@ class Screen:
             return None
         passed_s = self._ends_s[-1] - self._ends_s[0]
         return (len(self._ends_s) - 1) / passed_s if passed_s > 0 else None
-
-
-def method_view(name: str) -> MethodView:
-    """Return what the window says about a saliency method."""
-    method: type[Gradient] = METHODS[name]
-    return MethodView(
-        title=method.title,
-        per=method.unit.removeprefix("deg / "),
-        signed=method.signed,
-        left=method.left,
-        right=method.right,
-        hint=method.hint,
-    )
 
 
 def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:

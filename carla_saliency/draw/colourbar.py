@@ -2,93 +2,82 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from carla_saliency.core import Meaning
 from carla_saliency.draw import heatmap
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.layout import CONTROLS_R, Box
 from carla_saliency.draw.palette import GRID, HIGH, LEFT, LINE, LOW, MID, ON_BADGE, RIGHT
-from carla_saliency.draw.state import MethodView
 from carla_saliency.draw.text import STRONG, Align
+from carla_saliency.draw.words import number, unit
 
 BAR = Box(CONTROLS_R.x, CONTROLS_R.y + 22, 372, 16)
+ROWS = 3  # of the hint
 HINT = Box(CONTROLS_R.x + 392, CONTROLS_R.y, 228, CONTROLS_R.h)
 
 
-def exponent(scale: float) -> int:
-    """Return the power of ten, a multiple of 3, in which a scale is easy to read."""
-    if scale <= 0:
-        return -3
-    if scale >= 0.1:
-        return 0
-    return max(-12, -3 * math.ceil((-math.log10(scale) - 1e-9 - 1) / 3))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """The values at the ends of the bar.
+
+    Attributes:
+        full: The magnitude in full colour, in the unit; 0 if it is not known.
+        unit: Of it, for example "deg / pixel".
+        calibrating: It may still change a lot.
+        clipped: Many pixels are beyond it.
+    """
+
+    full: float = 0.0
+    unit: str = "deg / pixel"
+    calibrating: bool = False
+    clipped: bool = False
 
 
-def unit(scale: float, per: str, degrees: bool) -> tuple[str, ...]:
-    """Return the unit on the bar, and shorter ones."""
-    power = exponent(scale)
-    factor = {0: "", -3: "10⁻³ "}.get(
-        power, f"1e−{-power} "
-    )  # the fonts have no other superscripts
-    what = "deg" if degrees else "steering"
-    return (f"{factor}{what} / {per}", f"{factor}{what}", factor.strip() or what)
-
-
-def number(value: float, scale: float, signed: bool) -> str:
-    """Return a value as it stands below the bar."""
-    shown = value / 10.0 ** exponent(scale)
-    text = f"{abs(shown):.3g}"
-    if not signed or value == 0:
-        return text
-    return f"{'−' if value < 0 else '+'}{text}"
-
-
-def draw(
-    canvas: Canvas,
-    method: MethodView,
-    scale: float,
-    *,
-    degrees: bool,
-    calibrating: bool,
-    clipped: bool,
-    opacity: float,
-) -> None:
+def draw(canvas: Canvas, method: Meaning, scale: Scale, opacity: float = 1.0) -> None:
     """Draw the bar with its unit and numbers.
 
     Args:
         canvas: Is drawn on.
         method: What its ends are called.
-        scale: The value at its ends, in the shown unit; 0 if it is not known.
-        degrees: Whether that is degrees.
-        calibrating: Whether it may still change a lot.
-        clipped: Whether many pixels are beyond it.
+        scale: What they are worth.
         opacity: Of the overlay: the bar shows the very colours of the map.
     """
-    _words(canvas, method, scale, degrees, calibrating)
+    _words(canvas, method, scale)
     _colours(canvas, method.signed, opacity)
-    if clipped:
+    if scale.clipped:
         canvas.text(Box(BAR.right - 16, BAR.y, 14, BAR.h), "▶", ON_BADGE, align="right")
         if method.signed:
             canvas.text(Box(BAR.x + 2, BAR.y, 14, BAR.h), "◀", ON_BADGE)
-    _ticks(canvas, method.signed, scale, calibrating or scale <= 0)
+    _ticks(canvas, method.signed, scale.full, scale.calibrating or scale.full <= 0)
 
 
-def _words(canvas: Canvas, method: MethodView, scale: float, degrees: bool, young: bool) -> None:
+def _words(canvas: Canvas, method: Meaning, scale: Scale) -> None:
     row = Box(BAR.x, CONTROLS_R.y + 2, BAR.w, 18)
-    left = f"◀ {method.left}" if method.signed else method.left
-    right = f"{method.right} ▶" if method.signed else f"{method.right}, no sign"
+    what = ("calibrating", "…") if scale.calibrating else unit(scale.full, scale.unit)
+    ends = method.left, method.right
+    slot = _between(canvas, row, ends, method.signed)
+    if canvas.width(what[0]) > slot.w:  # the unit is worth more than an article
+        ends = method.left.replace(" the ", " "), method.right.replace(" the ", " ")
+        slot = _between(canvas, row, ends, method.signed)
+    left, right = _ends(ends, method.signed)
     canvas.text(row, left, LEFT if method.signed else MID, STRONG)
     canvas.text(row, right, RIGHT if method.signed else HIGH, STRONG, "right")
-    used = canvas.width(left, STRONG), canvas.width(right, STRONG)
-    side = max(used) + 8  # centred on the bar, so the wider side decides
-    slot = Box(row.x + side, row.y, row.w - 2 * side, row.h)
-    if young:
-        canvas.text(slot, ("calibrating", "…"), LOW, align="centre")
-    else:
-        canvas.text(slot, unit(scale, method.per, degrees), MID, align="centre")
+    canvas.text(slot, what, LOW if scale.calibrating else MID, align="centre")
+
+
+def _ends(words: tuple[str, str], signed: bool) -> tuple[str, str]:
+    left, right = words
+    return (f"◀ {left}", f"{right} ▶") if signed else (left, f"{right}, no sign")
+
+
+def _between(canvas: Canvas, row: Box, words: tuple[str, str], signed: bool) -> Box:
+    """Return what is left of a row between the words at its ends."""
+    left, right = (canvas.width(text, STRONG) + 8 for text in _ends(words, signed))
+    return Box(row.x + left, row.y, max(1.0, row.w - left - right), row.h)
 
 
 def _colours(canvas: Canvas, signed: bool, opacity: float) -> None:
@@ -117,12 +106,34 @@ def _ticks(canvas: Canvas, signed: bool, scale: float, unknown: bool) -> None:
         canvas.text(Box(left, BAR.bottom + 6, 80, 18), text, MID, align=align)
 
 
-def hint(canvas: Canvas, method: MethodView) -> None:
-    """Draw how to read the method's map, beside the bar."""
+def hint(canvas: Canvas, method: Meaning, own: bool = False) -> None:
+    """Draw how to read the method's map, beside the bar.
+
+    Args:
+        canvas: Is drawn on.
+        method: Has the lines.
+        own: Each frame has its own scale: that must be said, since two can't be compared then.
+    """
     canvas.vertical(CONTROLS_R.x + 382, CONTROLS_R.y + 2, CONTROLS_R.bottom - 1, GRID)
-    lines = ("how to read it", *method.hint)[:3]
-    if not method.hint:
-        return
-    for i, line in enumerate(lines):
+    lines = [(line, MID) for line in _wrapped(canvas, method.hint)]
+    if own:
+        lines = [("scaled to this frame", HIGH), *lines]
+    elif 0 < len(lines) < ROWS:
+        lines = [("how to read it", LOW), *lines]
+    for i, (line, colour) in enumerate(lines[:ROWS]):
         slot = Box(HINT.x, HINT.y + 2 + 21 * i, HINT.w, 20)
-        canvas.text(slot, line, LOW if i == 0 else MID)
+        canvas.text(slot, line, colour)
+
+
+def _wrapped(canvas: Canvas, hint: tuple[str, ...]) -> list[str]:
+    """Return the lines of a hint, broken anew where one is too long for a small window."""
+    if all(canvas.width(line) <= HINT.w for line in hint):
+        return list(hint)
+    lines: list[str] = []
+    for word in " ".join(hint).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and canvas.width(longer) <= HINT.w:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from carla_saliency.core import Driver
 from carla_saliency.draw.canvas import Canvas
-from carla_saliency.draw.hud import NONE, TONES
+from carla_saliency.draw.hud import TONES
 from carla_saliency.draw.layout import FOOT, Box
 from carla_saliency.draw.palette import FAILURE, GRID, HIGH, LOW, MID, PANEL, PARTS
-from carla_saliency.draw.state import Tone
+from carla_saliency.draw.state import Tone, UiState
 from carla_saliency.draw.text import SMALL, STRONG
+from carla_saliency.draw.words import NONE
 
 BAR = Box(12, 698, 240, 14)
 P_DOES: dict[Driver, str] = {"network": "expert", "expert": "network", "manual": "give back"}
@@ -98,6 +99,15 @@ def keys(driver: Driver) -> tuple[str, ...]:
     """Return the most useful keys while somebody drives; longest first."""
     most = f"H help   E pause   P {P_DOES[driver]}"
     return (f"{most}   R record", most, "H help")
+
+
+def notice(of_the_step: str, state: UiState) -> tuple[str, Tone]:
+    """Return the one message and its tone: the state's, else that of the step."""
+    if state.notice:
+        return state.notice, state.notice_tone
+    if state.paused:
+        return "paused: Enter for one tick, E goes on", "high"
+    return of_the_step, "mid"
 
 
 def message(canvas: Canvas, left: float, text: str, tone: Tone, hints: tuple[str, ...]) -> None:

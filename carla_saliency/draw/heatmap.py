@@ -1,4 +1,4 @@
-"""From raw attributions to colours on a grey picture: pure functions, and the colour scale.
+"""From raw attributions to colours on a grey picture: pure functions.
 
 A map is turned into one byte per cell first (`signed_index`, `magnitude_index`); colours come from
 a table afterwards, at the size of the screen. That is 17 times faster than blending in float, and
@@ -7,14 +7,14 @@ values are interpolated between left and right rather than colours.
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from carla_saliency.core import Array, Image
+from carla_saliency.core import Array, Explanation, Image, Place
 from carla_saliency.draw.palette import LEFT, RIGHT
 
 DEAD_ZONE = 0.06  # weaker than this is not drawn: it would only be a veil
@@ -54,6 +54,17 @@ def magnitude_index(attribution: Array, scale: float) -> Image:
     index += 0.5
     np.clip(index, 0, 255.5, out=index)
     return index.astype(np.uint8)
+
+
+def index_of(explanation: Explanation, scale: float) -> Image:
+    """Return the map of an explanation as one byte per cell, as `table` wants it.
+
+    Args:
+        explanation: Its meaning says whether the map has a sign.
+        scale: The magnitude that becomes full, in the map's own unit.
+    """
+    to_index = signed_index if explanation.meaning.signed else magnitude_index
+    return to_index(explanation.attribution, scale)
 
 
 # ------------------------------------------------------------------ tables
@@ -104,141 +115,89 @@ def grey(picture: Image) -> Image:
     return cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), _GREY).astype(np.uint8, copy=False)
 
 
-def enlarge(index: Image, size: tuple[int, int]) -> Image:
+def enlarge(index: Image, size: tuple[int, int], coarse_px: float = COARSE_PX) -> Image:
     """Return an index map at (width, height) on the screen; a coarse one keeps its cells.
 
     A coarse map that is smoothed looks as if it knew more than it does.
+
+    Args:
+        index: The map.
+        size: Wanted.
+        coarse_px: Cells that are larger than this are drawn as they are.
     """
     height, width = index.shape
-    coarse = size[0] > COARSE_PX * width or size[1] > COARSE_PX * height
-    how = cv2.INTER_NEAREST_EXACT if coarse else cv2.INTER_LINEAR
+    how = cv2.INTER_LINEAR
+    if max(size[0] / width, size[1] / height) > coarse_px:
+        how = cv2.INTER_NEAREST_EXACT
+    elif size[0] < width or size[1] < height:
+        how = cv2.INTER_AREA  # else thin lines would be lost between the pixels
     return cv2.resize(index, size, interpolation=how).astype(np.uint8, copy=False)
 
 
-def lay_over(target: Image, index: Image, tables: tuple[Image, Image]) -> None:
+def lay_over(
+    target: Image,
+    index: Image,
+    tables: tuple[Image, Image],
+    place: Place | None = None,
+    coarse_px: float = COARSE_PX,
+) -> None:
     """Lay a map over a picture, in place.
 
     Args:
-        target: (H, W, 3), the very region that the map explains.
+        target: (H, W, 3), the very region that the network saw.
         index: The map, of any size.
         tables: From `table`.
+        place: What the map covers of the target, in its pixels; what sticks out is cut off.
+            None = all of it.
+        coarse_px: Cells that are larger than this are drawn as they are.
     """
+    if place is None:
+        fine = enlarge(index, (target.shape[1], target.shape[0]), coarse_px)
+    else:
+        rows = _covered(place[0], place[1], target.shape[0])
+        columns = _covered(place[2], place[3], target.shape[1])
+        target = target[rows, columns]
+        if not target.size:
+            return
+        fine = _cut(index, place, (rows.start, columns.start), target.shape[:2], coarse_px)
     colour, keep = tables
-    fine = enlarge(index, (target.shape[1], target.shape[0]))
     cv2.multiply(target, cv2.applyColorMap(fine, keep), dst=target, scale=1 / 255)
     cv2.add(target, cv2.applyColorMap(fine, colour), dst=target)
 
 
-# ------------------------------------------------------------------ scale
-
-_OFFSET = (127 - 40) << 4  # values under 2^-40 share the first bin
-_BINS = 64 << 4  # 64 octaves of 16 bins
-_EDGES = (np.arange(1, _BINS + 1, dtype=np.int32) + _OFFSET << 19).view(np.float32)
-
-
-def round_up(value: float) -> float:
-    """Return the smallest of 1, 2, 5 times a power of ten that is not less; 0 for 0."""
-    if not value > 0:
-        return 0.0
-    power = 10.0 ** np.floor(np.log10(value))
-    for step in (1, 2, 5, 10):
-        if value <= step * power * (1 + 1e-6):
-            return float(f"{step * power:.0e}")  # 0.5, not 0.5000000001
-    return float(f"{10 * power:.0e}")
+def _covered(first: float, last: float, length: int) -> slice:
+    """Return the pixels of a row or column whose middle lies between two places."""
+    start = min(length, max(0, math.ceil(first - 0.5)))
+    return slice(start, max(start, min(length, math.ceil(last - 0.5))))
 
 
-class ScaleKeeper:
-    """Chooses the magnitude that is drawn in full colour, so that it rarely changes.
-
-    It is the 99.5th percentile of the magnitudes of the last 30 s, rounded up to 1, 2 or 5: it
-    grows at once and shrinks only after 10 s of less than half. If each map had its own, a network
-    that is dead would look as bright as one that is decisive, and the colours would pump.
-
-    The percentile is of a histogram with 16 bins per octave, cut from the bits of the floats: bins
-    of all maps are added and subtracted, and one map takes 0.05 ms.
+def _cut(
+    index: Image,
+    place: Place,
+    corner: tuple[int, int],
+    shape: tuple[int, ...],
+    coarse_px: float,
+) -> Image:
+    """Return what a map that lies at a place looks like in a window of (height, width) pixels.
 
     Args:
-        factor: From the map's unit to the one that is shown, in which the scale is a round number.
-
-    Attributes:
-        scale: In the shown unit; 0 as long as all maps were 0.
-        clipped: Whether more than 1 % of the pixels have been beyond it lately.
+        index: The map.
+        place: Where it lies.
+        corner: Row and column of the window's first pixel, all inside the place.
+        shape: Of the window.
+        coarse_px: As in `lay_over`.
     """
-
-    PERCENTILE = 99.5
-    WINDOW_S = 30.0
-    CALIBRATION_S = 2.0
-    SHRINK_AFTER_S = 10.0
-    CLIPPED = 0.01
-
-    def __init__(self, factor: float = 1.0) -> None:
-        self.factor = factor
-        self._forget()
-
-    def _forget(self) -> None:
-        self.scale = 0.0
-        self.clipped = False
-        self._beyond = 0.0
-        self._maps: deque[tuple[float, NDArray[np.int32]]] = deque()
-        self._sum = np.zeros(_BINS, np.int64)
-        self._first_s: float | None = None
-        self._small_since_s: float | None = None
-        self._last_s = 0.0
-
-    @property
-    def calibrating(self) -> bool:
-        """Return whether there are fewer than 2 s of maps yet."""
-        return self._first_s is None or self._last_s - self._first_s < self.CALIBRATION_S
-
-    def add(self, attribution: Array, now_s: float, usual: bool = True) -> float:
-        """Take one map into account.
-
-        Args:
-            attribution: (H, W), finite.
-            now_s: Its time. If it went back, a new drive has begun and all is forgotten.
-            usual: Whether it counts for the scale; the first map always does.
-
-        Returns:
-            The scale from now on, in the shown unit.
-        """
-        if now_s < self._last_s:
-            self._forget()
-        self._last_s = now_s
-        self._first_s = now_s if self._first_s is None else self._first_s
-        magnitude = np.abs(attribution).ravel()
-        if usual or not self._maps:
-            self._remember(magnitude, now_s)
-            self._choose(round_up(self._percentile() * self.factor), now_s)
-        if magnitude.size:
-            beyond = np.count_nonzero(magnitude > self.scale / self.factor) / magnitude.size
-            self._beyond += 0.1 * (beyond - self._beyond)  # a mean over about ten maps
-            limit = self.CLIPPED / 2 if self.clipped else self.CLIPPED
-            self.clipped = bool(self._beyond > limit)
-        return self.scale
-
-    def _remember(self, magnitude: NDArray[np.float32], now_s: float) -> None:
-        bins = (magnitude.view(np.int32) >> 19) - _OFFSET
-        counts = np.bincount(np.clip(bins, 0, _BINS - 1), minlength=_BINS).astype(np.int32)
-        self._maps.append((now_s, counts))
-        self._sum += counts
-        while self._maps[0][0] < now_s - self.WINDOW_S:
-            self._sum -= self._maps.popleft()[1]
-
-    def _percentile(self) -> float:
-        up_to = np.cumsum(self._sum)
-        bin_ = int(np.searchsorted(up_to, up_to[-1] * self.PERCENTILE / 100))
-        if bin_ == 0:  # sparse maps have only their peaks: most of a planted pixel's map is zero
-            busy = np.flatnonzero(self._sum)
-            bin_ = int(busy[-1])
-        return 0.0 if bin_ == 0 else float(_EDGES[bin_])
-
-    def _choose(self, wanted: float, now_s: float) -> None:
-        if wanted >= self.scale:
-            self.scale = wanted
-        if wanted > self.scale / 2 * (1 + 1e-6) or wanted == self.scale:
-            self._small_since_s = None
-        elif self._small_since_s is None:
-            self._small_since_s = now_s
-        elif now_s - self._small_since_s >= self.SHRINK_AFTER_S:
-            self.scale = wanted
-            self._small_since_s = None
+    top, bottom, left, right = place
+    cell_h, cell_w = (bottom - top) / index.shape[0], (right - left) / index.shape[1]
+    first_y, first_x = (corner[0] + 0.5 - top) / cell_h, (corner[1] + 0.5 - left) / cell_w
+    if max(cell_w, cell_h) > coarse_px:
+        rows = (first_y + np.arange(shape[0]) / cell_h).astype(np.intp)
+        columns = (first_x + np.arange(shape[1]) / cell_w).astype(np.intp)
+        rows, columns = rows.clip(0, len(index) - 1), columns.clip(0, index.shape[1] - 1)
+        cells: Image = index[rows[:, None], columns]
+        return cells
+    to_map = np.array([[1 / cell_w, 0, first_x - 0.5], [0, 1 / cell_h, first_y - 0.5]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (shape[1], shape[0])
+    fine = cv2.warpAffine(index, to_map, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return fine.astype(np.uint8, copy=False)

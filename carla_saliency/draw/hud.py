@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from carla_saliency.core import Contract, Control, Driver, DriveStep
+from carla_saliency.core import Control, Driver
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.layout import CONTROLS_L, TITLE_L, TITLE_R, TOP, Box
 from carla_saliency.draw.palette import (
@@ -21,8 +19,9 @@ from carla_saliency.draw.palette import (
     WARNING,
     Colour,
 )
-from carla_saliency.draw.state import Recording, Tone, UiState
-from carla_saliency.draw.text import BIG, SMALL, STRONG, signed
+from carla_saliency.draw.state import Recording, Tone
+from carla_saliency.draw.text import BIG, SMALL, STRONG
+from carla_saliency.draw.words import NONE, Degrees, signed
 
 TONES: dict[Tone, Colour] = {
     "high": HIGH,
@@ -33,47 +32,6 @@ TONES: dict[Tone, Colour] = {
 }
 BADGES: dict[Driver, str] = {"network": "NETWORK", "expert": "EXPERT", "manual": "MANUAL"}
 STEERING_RANGE = 0.5  # at the ends of the bar
-NONE = "—"
-
-
-@dataclass(frozen=True, slots=True)
-class Degrees:
-    """Steering as degrees at the wheels, without the steering curve; or as it is.
-
-    Attributes:
-        car: Of the live car at steering 1; None if degrees are not known.
-        network: Of the car that the network learned on.
-    """
-
-    car: float | None
-    network: float
-
-    @property
-    def suffix(self) -> str:
-        """Return what stands behind a number."""
-        return "" if self.car is None else "°"
-
-    @property
-    def digits(self) -> int:
-        """Return how many digits behind the point."""
-        return 3 if self.car is None else 1
-
-    def of_command(self, steering: float) -> float:
-        """Return what a command to the live car is."""
-        return steering * (1.0 if self.car is None else self.car)
-
-    def of_network(self, steering: float) -> float:
-        """Return what the network's own output, or its map, is."""
-        return steering * (1.0 if self.car is None else self.network)
-
-    def text(self, value: float | None) -> str:
-        """Return a signed number in this unit."""
-        return NONE if value is None else f"{signed(value, self.digits)}{self.suffix}"
-
-    @property
-    def strip_limit(self) -> float:
-        """Return the value at the top of the steering strip."""
-        return 0.3 if self.car is None else 20.0
 
 
 # ------------------------------------------------------------------ top
@@ -154,36 +112,6 @@ def titles(
         width = canvas.width(name, STRONG) + 12
         slot = Box(box.x + width, box.y, box.w - width, box.h)
         canvas.text(slot, facts, TONES[tone], align="right")
-
-
-def camera_facts(step: DriveStep, contract: Contract) -> tuple[str, ...]:
-    """Return what the camera's pane shows."""
-    height, width = step.observation.frame.image.shape[:2]
-    size, fov = f"{width}×{height}", f"fov {contract.fov_deg:g}°"
-    return (
-        f"front · {size} · {fov} · corners: what the network sees",
-        f"{size} · {fov} · corners: seen by the network",
-        f"{size} · {fov}",
-    )
-
-
-def map_facts(step: DriveStep, state: UiState) -> tuple[str, ...]:
-    """Return what the map is: method, layer, true resolution."""
-    explanation = step.decision.explanation
-    if explanation is None:
-        return ("no map: no network",)
-    height, width = explanation.attribution.shape
-    size = f"map {width}×{height}"
-    if height == 1:
-        size += ", no vertical detail"
-    elif width < 40:
-        size += ", coarse"
-    if state.opacity <= 0:
-        size += " · overlay off"
-    elif state.opacity < 1:
-        size += f" · overlay {state.opacity * 100:.0f} %"
-    title = state.method.title
-    return (f"{title} · layer output · {size}", f"{title} · {size}", title)
 
 
 # ------------------------------------------------------------------ steering, speed, pedals

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from carla_saliency.draw.canvas import Canvas
-from carla_saliency.draw.hud import NONE, Degrees
 from carla_saliency.draw.layout import (
     AXIS,
     LEGEND_A,
@@ -14,8 +13,8 @@ from carla_saliency.draw.layout import (
     Box,
 )
 from carla_saliency.draw.palette import AREA, HIGH, LOW, MID, ROOM, Colour
-from carla_saliency.draw.text import signed
 from carla_saliency.draw.traces import OFFSET_RANGE_M, SECONDS, Field, History
+from carla_saliency.draw.words import NONE, Degrees, signed
 
 _ROWS_A = tuple(LEGEND_A.y + 13 + 23 * i for i in range(3))
 _ROWS_B = tuple(LEGEND_B.y + 11 + 22 * i for i in range(4))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from carla_saliency.core import Meaning
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.hud import TONES
 from carla_saliency.draw.layout import Box
 from carla_saliency.draw.palette import BACKGROUND, HIGH, LEFT, LINE, LOW, MID, RIGHT, Colour
-from carla_saliency.draw.state import Card, MethodView
+from carla_saliency.draw.state import Card
 from carla_saliency.draw.text import HEADING, SMALL, TAG, TAG_STRONG
 
 ROW = 25  # units from line to line
@@ -53,7 +54,7 @@ def card(canvas: Canvas, pane: Box, content: Card) -> None:
             canvas.text(Box(x + remark_at, y, width - remark_at, ROW), line.remark, colour, TAG)
 
 
-def help_(canvas: Canvas, method: MethodView) -> None:
+def help_(canvas: Canvas, method: Meaning) -> None:
     """Draw the keys over a darkened window."""
     cv2.convertScaleAbs(canvas.array, dst=canvas.array, alpha=0.35)
     box = Box(112, 92, 1056, 536)
@@ -82,7 +83,7 @@ def _keys(
     return y + ROW + 15
 
 
-def _reading(canvas: Canvas, row: Box, method: MethodView) -> None:
+def _reading(canvas: Canvas, row: Box, method: Meaning) -> None:
     lines: list[tuple[str, Colour]] = []
     if method.signed:
         lines += [(f"blue: {method.left}", LEFT), (f"orange: {method.right}", RIGHT)]

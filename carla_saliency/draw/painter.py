@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from carla_saliency.core import PUT_BACK_M, Contract, DriveStep, EventKind, Explanation, Image
+from carla_saliency.core import (
+    PUT_BACK_M,
+    Contract,
+    DriveStep,
+    EventKind,
+    Explanation,
+    Frame,
+    Image,
+    Meaning,
+)
 from carla_saliency.draw import colourbar, foot, heatmap, hud, legend, overlays, panes, traces
 from carla_saliency.draw.canvas import Canvas, Pens
-from carla_saliency.draw.heatmap import ScaleKeeper
 from carla_saliency.draw.layout import PANE_L, PANE_R, Layout
 from carla_saliency.draw.palette import BACKGROUND, PANEL
-from carla_saliency.draw.state import Interlude, MethodView, Tone, UiState, World
+from carla_saliency.draw.scale import Scales
+from carla_saliency.draw.state import Interlude, Tone, UiState, World
 from carla_saliency.draw.traces import Field, History
+from carla_saliency.draw.words import Degrees, camera_facts, map_facts
 
 _FLAG_TONES: dict[EventKind, Tone] = {
     EventKind.LANE_DEPARTURE: "warning",
@@ -27,18 +38,16 @@ _FLAG_TONES: dict[EventKind, Tone] = {
 class _Words:
     """What is written on a picture and rarely changes."""
 
-    method: MethodView
+    method: Meaning
     world: World
     camera: tuple[str, ...]
     map: tuple[str, ...]
-    scale: float
-    calibrating: bool
-    clipped: bool
+    scale: colourbar.Scale
     opacity: float
 
 
 class Painter:
-    """Composes the window's picture; remembers the last 20 s and the colour scale of each method.
+    """Composes the window's picture; remembers the last 20 s and the colour scale of each meaning.
 
     A picture that was returned is never changed afterwards.
 
@@ -48,6 +57,8 @@ class Painter:
         max_steer_deg: Of the live car; None if degrees are not known: all is in steering then.
         tick_ms: Simulated time of a tick, the budget of the bar at the bottom.
         car_width_m: Of the live car, for the room that it has in its lane; None leaves that out.
+        scaling: "drive": one scale that rarely changes, so that moments can be compared; "frame":
+            each map's own, and the picture says so.
 
     Raises:
         ValueError: If the size has no pixels, or the tick no duration.
@@ -61,17 +72,18 @@ class Painter:
         tick_ms: float,
         *,
         car_width_m: float | None = None,
+        scaling: Literal["drive", "frame"] = "drive",
     ) -> None:
         if not tick_ms > 0:
             raise ValueError(f"tick_ms must be above 0, received {tick_ms!r}")
         self._contract = contract
-        self._degrees = hud.Degrees(max_steer_deg, contract.max_steer_deg)
+        self._degrees = Degrees(max_steer_deg, contract.max_steer_deg)
         self._car_width_m = car_width_m
         self._top_kmh = 10.0 * math.ceil(max(contract.speed_kmh[1], 30.0) * 1.2 / 10)
         self._pens = Pens(Layout.of(size))
         self._budget = foot.Budget(tick_ms)
         self._history = History(tick_ms / 1000)
-        self._scales: dict[str, ScaleKeeper] = {}
+        self._scales = Scales(self._degrees.of_map, own=scaling == "frame")
         self._last: DriveStep | None = None
         self._base = self._draw_base()
         self._written = self._base
@@ -86,7 +98,8 @@ class Painter:
         on only with a new frame.
 
         Args:
-            step: What to show; its map must be of its own frame.
+            step: What to show. Where its map explains an older frame, both panes show that one;
+                the numbers are of the step.
             state: Everything else.
 
         Returns:
@@ -95,16 +108,16 @@ class Painter:
         Raises:
             ValueError: If the map explains another frame than the one beside it.
         """
-        explanation, frame = step.decision.explanation, step.observation.frame
-        if explanation is not None and explanation.frame_id != frame.frame_id:
+        explanation, shown = step.decision.explanation, _shown(step)
+        if explanation is not None and explanation.frame_id != shown.frame_id:
             raise ValueError(
-                f"the map must be of frame {frame.frame_id}, received one of {explanation.frame_id}"
+                f"the map must be of frame {shown.frame_id}, received one of {explanation.frame_id}"
             )
-        new = self._last is None or self._last.observation.frame.frame_id != frame.frame_id
-        if new:
+        frame_id = step.observation.frame.frame_id
+        if self._last is None or self._last.observation.frame.frame_id != frame_id:
             self._remember(step, state)
-        if explanation is not None and (new or explanation.method not in self._scales):
-            self._rescale(step, explanation, state)
+        if explanation is not None:
+            self._rescale(step, explanation)
         self._last = step
         return self._draw_step(step, state)
 
@@ -142,7 +155,7 @@ class Painter:
     def paint_help(self, picture: Image, state: UiState) -> Image:
         """Return a copy of a picture with the keys over it, for the screen only, not the video."""
         canvas = Canvas(self._pens, picture.copy())
-        overlays.help_(canvas, state.method)
+        overlays.help_(canvas, self._meaning(state))
         return canvas.array
 
     # -------------------------------------------------------------- memory
@@ -153,8 +166,11 @@ class Painter:
             Field.SPEED_KMH: observation.speed_mps * 3.6,
             Field.NOT_NETWORK: float(decision.driver != "network"),
         }
-        if decision.explanation is not None:
-            values[Field.NETWORK] = self._degrees.of_network(decision.explanation.steering)
+        network, explanation = decision.network_steering, decision.explanation
+        if network is not None:  # of this frame, whichever the map explains
+            values[Field.NETWORK] = self._degrees.of_command(network)
+        elif explanation is not None and explanation.frame_id == observation.frame.frame_id:
+            values[Field.NETWORK] = self._degrees.of_network(explanation.steering)
         if decision.expert_steering is not None:
             values[Field.EXPERT] = self._degrees.of_command(decision.expert_steering)
         if decision.driver == "manual":
@@ -174,23 +190,17 @@ class Painter:
         width = self._pens.type.width_px(text, traces.FLAG) / self._pens.layout.k + 10
         self._history.flag(text, tone, width)
 
-    def _rescale(self, step: DriveStep, explanation: Explanation, state: UiState) -> None:
+    def _rescale(self, step: DriveStep, explanation: Explanation) -> None:
         """Let the scale follow the maps, but not where the expert must steer.
 
         A network that can't know where to go pulls ten times as hard in all directions there, and
         would leave half a minute of grey maps behind.
         """
-        lane, sim_s = step.observation.lane, step.observation.frame.sim_s
+        lane = step.observation.lane
         usual = lane is None or not lane.expert_must_steer
-        if explanation.method not in self._scales:
-            self._scales[explanation.method] = ScaleKeeper(self._degrees.of_network(1.0))
-        keeper = self._scales[explanation.method]
-        before, young = keeper.scale, keeper.calibrating
-        after = keeper.add(explanation.attribution, sim_s, usual)
-        if before > 0 and after != before and not young:
-            texts = [colourbar.number(s, max(before, after), False) for s in (before, after)]
-            sign = "±" if state.method.signed else ""
-            self._flag(f"scale {sign}{texts[0]} → {sign}{texts[1]}", "mid")
+        change = self._scales.add(explanation, step.observation.frame.sim_s, usual)
+        if change:
+            self._flag(change, "mid")
 
     # -------------------------------------------------------------- drawing
 
@@ -214,41 +224,37 @@ class Painter:
             canvas = Canvas(self._pens, self._base.copy())
             hud.world(canvas, words.world.variants())
             hud.titles(canvas, words.camera, words.map)
-            colourbar.draw(
-                canvas,
-                words.method,
-                words.scale,
-                degrees=self._degrees.car is not None,
-                calibrating=words.calibrating,
-                clipped=words.clipped,
-                opacity=words.opacity,
-            )
-            colourbar.hint(canvas, words.method)
+            colourbar.draw(canvas, words.method, words.scale, words.opacity)
+            colourbar.hint(canvas, words.method, self._scales.own)
             self._words, self._written = words, canvas.array
         return Canvas(self._pens, self._written.copy())
 
     def _words_of(self, state: UiState, camera: tuple[str, ...], map_: tuple[str, ...]) -> _Words:
-        keeper = self._keeper()
-        return _Words(
-            state.method,
-            state.world,
-            camera,
-            map_,
-            0.0 if keeper is None else keeper.scale,
-            keeper is not None and keeper.calibrating,
-            keeper is not None and keeper.clipped,
-            round(state.opacity, 2),
+        meaning = self._meaning(state)
+        keeper = self._scales.of(self._explanation)
+        scale = colourbar.Scale(
+            full=0.0 if keeper is None else keeper.scale,
+            unit=self._degrees.unit(meaning),
+            calibrating=keeper is not None and keeper.calibrating,
+            clipped=keeper is not None and keeper.clipped,
         )
+        return _Words(meaning, state.world, camera, map_, scale, round(state.opacity, 2))
 
-    def _keeper(self) -> ScaleKeeper | None:
-        explanation = None if self._last is None else self._last.decision.explanation
-        return None if explanation is None else self._scales[explanation.method]
+    @property
+    def _explanation(self) -> Explanation | None:
+        return None if self._last is None else self._last.decision.explanation
+
+    def _meaning(self, state: UiState) -> Meaning:
+        return state.method if self._explanation is None else self._explanation.meaning
 
     def _draw_step(self, step: DriveStep, state: UiState) -> Image:
         observation, decision = step.observation, step.decision
-        camera, map_ = hud.camera_facts(step, self._contract), hud.map_facts(step, state)
+        camera = camera_facts(_shown(step).image, self._contract, decision.every)
+        map_ = map_facts(decision, state.method, state.opacity)
         canvas = self._backdrop(self._words_of(state, camera, map_))
         self._draw_panes(canvas, step, state)
+        if decision.explanation is None and decision.network_steering is not None:
+            panes.note(canvas, PANE_R, "calculating the first map")
         if state.alarm:
             panes.alarm(canvas, PANE_L, state.alarm)
         hud.driver_badge(canvas, decision.driver, state.paused)
@@ -258,7 +264,8 @@ class Painter:
         hud.controls(canvas, decision.control, observation.speed_mps, ghost, self._degrees)
         self._draw_strips(canvas, known=True)
         left = self._budget.draw(canvas)
-        foot.message(canvas, left, *self._notice(step, state), foot.keys(decision.driver))
+        words = foot.notice(decision.notice, state)
+        foot.message(canvas, left, *words, foot.keys(decision.driver))
         return canvas.array
 
     def _ghost(self, step: DriveStep) -> float | None:
@@ -267,24 +274,15 @@ class Painter:
             return decision.expert_steering
         return decision.network_steering
 
-    @staticmethod
-    def _notice(step: DriveStep, state: UiState) -> tuple[str, Tone]:
-        if state.notice:
-            return state.notice, state.notice_tone
-        if state.paused:
-            return "paused: Enter for one tick, E goes on", "high"
-        return step.decision.notice, "mid"
-
     def _draw_panes(self, canvas: Canvas, step: DriveStep, state: UiState) -> None:
-        picture, explanation = step.observation.frame.image, step.decision.explanation
-        index = None
-        keeper = self._keeper()
+        explanation, picture = step.decision.explanation, _shown(step).image
+        keeper, index, covers = self._scales.of(explanation), None, None
         if explanation is not None and keeper is not None and state.opacity > 0:
-            to_index = heatmap.signed_index if state.method.signed else heatmap.magnitude_index
-            index = to_index(explanation.attribution, keeper.scale / keeper.factor)
-        table = heatmap.table(state.method.signed, round(state.opacity, 2))
+            index = heatmap.index_of(explanation, keeper.scale / keeper.factor)
+            covers = explanation.place
+        table = heatmap.table(self._meaning(state).signed, round(state.opacity, 2))
         panes.camera(canvas, picture, self._contract)
-        panes.overlay(canvas, picture, self._contract, index, table)
+        panes.overlay(canvas, picture, self._contract, index, table, covers)
 
     def _draw_strips(self, canvas: Canvas, known: bool) -> None:
         traces.steering(canvas, self._history, self._degrees.strip_limit)
@@ -292,3 +290,10 @@ class Painter:
         traces.speed(canvas, self._history, self._top_kmh)
         traces.flags(canvas, self._history)
         legend.draw(canvas, self._history, self._degrees, known)
+
+
+def _shown(step: DriveStep) -> Frame:
+    """Return the frame in the panes: of a slow method the one that it explained last."""
+    decision = step.decision
+    older = decision.explained if decision.explanation is not None else None
+    return older or step.observation.frame

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from carla_saliency.core import Contract, Image
+from carla_saliency.core import Contract, Image, Place
 from carla_saliency.draw import heatmap
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.layout import PANE_L, PANE_R, Box, Pixels, fit, part
-from carla_saliency.draw.palette import MID, ON_BADGE, WARNING
-from carla_saliency.draw.text import BAND
+from carla_saliency.draw.palette import BACKGROUND, HIGH, MID, ON_BADGE, WARNING
+from carla_saliency.draw.text import BAND, TAG
 
 CORNER = 14  # units, length of the ticks at the corners of the network's crop
 BAND_HEIGHT = 32
@@ -28,11 +28,11 @@ def crop_pixels(contract: Contract, whole: Pixels) -> Pixels:
     return part(whole, (contract.height_px, contract.width_px), contract.crop)
 
 
-def camera(canvas: Canvas, picture: Image, contract: Contract) -> None:
+def camera(canvas: Canvas, picture: Image, contract: Contract, pane: Box = PANE_L) -> None:
     """Draw the camera's picture, with ticks at the corners of the network's crop."""
-    place = fit(picture.shape[:2], canvas.layout.pixels(PANE_L))
+    place = fit(picture.shape[:2], canvas.layout.pixels(pane))
     _resize_into(canvas.view(place), picture)
-    _corners(canvas, crop_pixels(contract, place))
+    corners(canvas, crop_pixels(contract, place))
 
 
 def overlay(
@@ -41,15 +41,17 @@ def overlay(
     contract: Contract,
     index: Image | None,
     tables: tuple[Image, Image],
+    covers: Place | None = None,
 ) -> None:
-    """Draw the camera's picture in grey, and the map over the very region that the network saw.
+    """Draw the camera's picture in grey, and the map over the very region that it explains.
 
     Args:
         canvas: Is drawn on.
         picture: Of the frame that the map explains.
-        contract: Has the crop.
-        index: From `heatmap.signed_index` or `magnitude_index`; None draws no map.
+        contract: Has the crop and the network's grid.
+        index: From `heatmap.index_of`; None draws no map.
         tables: From `heatmap.table`.
+        covers: What the map covers of the network's grid, in its pixels; None = all of it.
     """
     place = fit(picture.shape[:2], canvas.layout.pixels(PANE_R))
     dark = heatmap.grey(picture)  # before it is enlarged: a third of the work
@@ -57,8 +59,24 @@ def overlay(
     cv2.cvtColor(large, cv2.COLOR_GRAY2RGB, dst=canvas.view(place))
     crop = crop_pixels(contract, place)
     if index is not None:
-        heatmap.lay_over(canvas.view(crop), index, tables)
-    _corners(canvas, crop)
+        grid = contract.input_height_px, contract.input_width_px
+        heatmap.lay_over(canvas.view(crop), index, tables, on_screen(covers, grid, crop))
+    corners(canvas, crop)
+
+
+def on_screen(covers: Place | None, grid: tuple[int, int], crop: Pixels) -> Place | None:
+    """Return where a part of the network's grid is on the screen, from the crop's first pixel.
+
+    Args:
+        covers: That part, in pixels of the grid; None = all of it.
+        grid: (rows, columns) of the network's grid.
+        crop: The pixels of the screen that show it.
+    """
+    if covers is None:
+        return None
+    down, along = crop.h / grid[0], crop.w / grid[1]
+    top, bottom, left, right = covers
+    return top * down, bottom * down, left * along, right * along
 
 
 def dim(canvas: Canvas, pane: Box) -> None:
@@ -75,6 +93,14 @@ def alarm(canvas: Canvas, pane: Box, text: str) -> None:
     canvas.text(Box(pane.x + 12, pane.y, pane.w - 24, BAND_HEIGHT), f"▲ {text}", ON_BADGE, BAND)
 
 
+def note(canvas: Canvas, pane: Box, text: str) -> None:
+    """Say one line in the middle of a pane."""
+    width, height = canvas.width(text, TAG) + 32, 40
+    box = Box(pane.x + (pane.w - width) / 2, pane.y + (pane.h - height) / 2, width, height)
+    canvas.plate(box, BACKGROUND)
+    canvas.text(box, text, HIGH, TAG, "centre")
+
+
 def _how(picture: Image, place: Pixels) -> int:
     """Return how to resize: averaging costs five times as much, and is needed below 60 % only."""
     return cv2.INTER_AREA if place.w < 0.6 * picture.shape[1] else cv2.INTER_LINEAR
@@ -89,7 +115,8 @@ def _resize_into(target: Image, picture: Image) -> None:
     cv2.resize(picture, (width, height), dst=target, interpolation=_how(picture, place))
 
 
-def _corners(canvas: Canvas, crop: Pixels) -> None:
+def corners(canvas: Canvas, crop: Pixels) -> None:
+    """Draw ticks at the corners of the network's crop."""
     length = min(round(CORNER * canvas.layout.k), crop.w // 2, crop.h // 2)
     fill = canvas.surface.fill
     for x in (crop.x, crop.x + crop.w - length):

@@ -5,28 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from carla_saliency.core import Meaning
+
 Tone = Literal["high", "mid", "low", "warning", "failure"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MethodView:
-    """What a saliency method's colours mean.
-
-    Attributes:
-        title: Its name, for example "contrast".
-        per: What one number is for: "pixel", "cell", "grey level".
-        signed: Whether left and right differ; a map without sign is never blue or orange.
-        left: What the left end of the colour bar means.
-        right: What the right end means.
-        hint: How to read it, up to two short lines.
-    """
-
-    title: str
-    per: str = "pixel"
-    signed: bool = True
-    left: str = "pushes left"
-    right: str = "pushes right"
-    hint: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +53,7 @@ class UiState:
     """Everything on the picture that is not in the step.
 
     Attributes:
-        method: Of the map that is shown.
+        method: Of the map that is to come; a step's own explanation brings its own.
         world: The top line.
         recording: The dot, and its time.
         paused: The badge says so.
@@ -84,7 +65,7 @@ class UiState:
         alarm: One line in a yellow band over the camera picture; empty: no band.
     """
 
-    method: MethodView
+    method: Meaning
     world: World = World()
     recording: Recording = Recording()
     paused: bool = False

@@ -45,12 +45,6 @@ def clean(text: str) -> str:
     return "".join(c if c in CHARACTERS else "□" for c in text)
 
 
-def signed(value: float, digits: int) -> str:
-    """Return a number with its sign, as wide as any other: the minus is as wide as the plus."""
-    rounded = round(value, digits) + 0.0  # no minus before a zero
-    return f"{'−' if rounded < 0 else '+'}{abs(rounded):.{digits}f}"
-
-
 class Type:
     """Writes text on a surface; remembers what it wrote, since most of it stays the same.
 

@@ -1,16 +1,22 @@
-"""Contracts as JSON files beside the models: `dave2.keras` has `dave2.contract.json`."""
+"""Camera contracts: beside the model (`dave2.keras` has `dave2.contract.json`), presets, flags.
+
+A contract says which camera and car a network was trained with and what its output means.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import yaml
 
 from carla_saliency.core import Contract, Pose
 from carla_saliency.errors import BadInputError
+from carla_saliency.network.contract_values import contract_of_values, with_overrides
+from carla_saliency.network.layers import Shape
 
 # Of the network that is trained here; the trainer writes the live car's numbers in.
 DEFAULT_CONTRACT = Contract(
@@ -27,8 +33,11 @@ DEFAULT_CONTRACT = Contract(
     wheelbase_m=2.87,
 )
 
-CHOICES = {"resize": ("area", "linear"), "colour": ("rgb", "bgr", "yuv")}
-PAIRS = {"crop": 4, "speed_kmh": 2}  # key -> how many numbers
+PRESETS = ("dave2", "udacity", "donkey", "seed")
+
+# In a checkout beside the package, in a wheel inside it.
+_PACKAGE = Path(__file__).parents[1]
+PRESET_FOLDERS = (_PACKAGE.parent / "configs" / "camera", _PACKAGE / "configs" / "camera")
 
 
 def contract_path(model_path: str | Path) -> Path:
@@ -60,56 +69,117 @@ def load_contract(model_path: str | Path) -> Contract | None:
         model_path: Of the model, not of the contract.
 
     Raises:
-        BadInputError: If the contract is not JSON, has an unknown or missing key, or a value of the
-            wrong type or outside its range.
+        BadInputError: If the contract can't be used; see `read_contract`.
     """
     path = contract_path(model_path)
+    return read_contract(path) if path.exists() else None
+
+
+def read_contract(path: str | Path) -> Contract:
+    """Return the contract of a JSON or YAML file.
+
+    Args:
+        path: Of the contract; YAML if it ends in .yaml or .yml, else JSON.
+
+    Raises:
+        BadInputError: If the file can't be read, has an unknown or missing key, or a value of the
+            wrong type or outside its range.
+    """
+    path = Path(path)
+    kind = "YAML" if path.suffix.lower() in (".yaml", ".yml") else "JSON"
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(f"can't read {path}: {error}") from None
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not JSON: {error}") from None
-    contract: Contract = _build(path, Contract, values)
-    _check(path, contract)
+        values = yaml.safe_load(text) if kind == "YAML" else json.loads(text)
+    except OSError as error:
+        raise BadInputError(f"can't read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        said = " ".join(str(error).split())
+        raise BadInputError(f"{path} is not {kind}: {said:.120}") from None
+    return contract_of_values(path, values)
+
+
+def load_preset(name: str) -> Contract:
+    """Return a contract that is shipped with the package.
+
+    Args:
+        name: One of `PRESETS`.
+
+    Raises:
+        BadInputError: If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise BadInputError(
+            f"a contract must be one of {', '.join(PRESETS)}, or a file ending in .json or .yaml, "
+            f"received {name!r}"
+        )
+    paths = [folder / f"{name}.yaml" for folder in PRESET_FOLDERS]
+    return read_contract(next((path for path in paths if path.exists()), paths[0]))
+
+
+def contract_from(
+    preset: str | None,
+    overrides: Mapping[str, str],
+    base: Contract | None,
+    input_shape: Shape,
+) -> Contract:
+    """Return the contract of a network from all that is said about it.
+
+    A preset is fitted to the network: its grid becomes the network's. If that is as large as the
+    preset's whole camera picture, the network crops by itself and is given all of it.
+
+    Args:
+        preset: Name of a preset or a JSON or YAML file; None = `base`, or a guess without one.
+        overrides: Parts that are said apart; see `contract_values.with_overrides`.
+        base: That was found beside the model.
+        input_shape: Rows, columns, channels of the network's input.
+
+    Raises:
+        BadInputError: If something can't be used, or does not fit the network.
+    """
+    if preset is not None and Path(preset).suffix.lower() in (".json", ".yaml", ".yml"):
+        contract = read_contract(preset)
+    elif preset is not None:
+        contract = _on_grid(load_preset(preset), input_shape)
+    else:
+        contract = base or guess_contract(input_shape)
+    if overrides:
+        contract = with_overrides("contract", contract, overrides)
+    require_fit(contract, input_shape)
     return contract
 
 
-def default_contract_for(input_shape: tuple[int, int, int], name: str = "model") -> Contract:
+def guess_contract(input_shape: Shape, name: str = "model") -> Contract:
     """Return a contract for a network that came without one.
 
-    It is our own camera with the lower 60 % of its picture, RGB values of 0..255, and steering that
-    is used as it is: whoever drives with it should say so, and show steering, not degrees.
+    It is our own camera with its whole picture, RGB (or grey) values of 0..255, and output that is
+    used as steering: whoever drives with it should say so, and show steering, not degrees.
 
     Args:
         input_shape: Rows, columns, channels of the network's input.
         name: Of the network.
 
     Raises:
-        BadInputError: If the network does not take three channels.
+        BadInputError: If the network takes neither one channel nor three.
     """
     rows, columns, channels = input_shape
-    if channels != 3:
+    if channels not in (1, 3):
         raise BadInputError(
-            f"a network must take pictures of 3 channels, {name} takes {channels}: "
-            "only colour pictures can be fed"
+            f"a network must take pictures of 3 channels, or 1 if grey, {name} takes {channels}: "
+            "only camera pictures can be fed"
         )
     camera = DEFAULT_CONTRACT
     return dataclasses.replace(
         camera,
         name=name,
-        crop=(round(0.4 * camera.height_px), camera.height_px, 0, camera.width_px),
+        crop=(0, camera.height_px, 0, camera.width_px),
         input_height_px=rows,
         input_width_px=columns,
+        colour="grey" if channels == 1 else "rgb",
         speed_kmh=(0.0, 50.0),
     )
 
 
-def require_fit(contract: Contract, input_shape: tuple[int, int, int]) -> None:
+def require_fit(contract: Contract, input_shape: Shape) -> None:
     """Compare a contract with the network that it was found beside.
 
     Args:
@@ -117,84 +187,30 @@ def require_fit(contract: Contract, input_shape: tuple[int, int, int]) -> None:
         input_shape: Rows, columns, channels of the model.
 
     Raises:
-        BadInputError: If the network takes another grid.
+        BadInputError: If the network takes another grid, or another number of channels.
     """
-    grid = (contract.input_height_px, contract.input_width_px, 3)
-    if grid != input_shape:
+    grid = (contract.input_height_px, contract.input_width_px, channels_of(contract))
+    if grid[:2] != tuple(input_shape[:2]):
         raise BadInputError(
             f"the contract of {contract.name} says an input of {grid}, but the network takes "
-            f"{input_shape}: they don't belong together"
+            f"{tuple(input_shape)}: they don't belong together"
+        )
+    if grid[2] != input_shape[2]:
+        raise BadInputError(
+            f"the contract of {contract.name} says colour {contract.colour}, which has {grid[2]} "
+            f"channels, but the network takes {input_shape[2]}: say colour=grey for 1 channel, "
+            "another colour for 3"
         )
 
 
-def _build(path: Path, kind: type[Any], values: Any) -> Any:
-    """Make a dataclass of a JSON object; each value by the type of its field."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    if not isinstance(values, Mapping):
-        raise BadInputError(f"{path}: expected an object, received {values!r:.60}")
-    for key in values:
-        if key not in fields:
-            raise BadInputError(f"{path}: unknown key {key!r}; known are {', '.join(fields)}")
-    for key, field in fields.items():
-        if key not in values and field.default is dataclasses.MISSING:
-            raise BadInputError(f"{path}: the key {key!r} is missing")
-    return kind(**{key: _value(path, fields[key], value) for key, value in values.items()})
+def channels_of(contract: Contract) -> Literal[1, 3]:
+    """Return how many channels the network's input has by the contract's colour."""
+    return 1 if contract.colour == "grey" else 3
 
 
-def _value(path: Path, field: dataclasses.Field[Any], value: Any) -> Any:
-    key, kind = field.name, str(field.type)
-    if key in CHOICES:
-        return _expect(path, key, value, " or ".join(CHOICES[key]), value in CHOICES[key])
-    if key in PAIRS:
-        number = _is_int if key == "crop" else _is_number
-        size = PAIRS[key]
-        fine = isinstance(value, list) and len(value) == size and all(map(number, value))
-        what = f"{size} {'whole numbers' if key == 'crop' else 'numbers'}"
-        return tuple(_expect(path, key, value, what, fine))
-    if kind == "Pose":
-        return _build(path, Pose, value)
-    if kind == "str":
-        return _expect(path, key, value, "a text", isinstance(value, str))
-    if kind == "int":
-        return _expect(path, key, value, "a whole number", _is_int(value))
-    return float(_expect(path, key, value, "a number", _is_number(value)))
-
-
-def _expect(path: Path, key: str, value: Any, what: str, fine: bool) -> Any:
-    if not fine:
-        raise BadInputError(f"{path}: {key} must be {what}, received {value!r:.60}")
-    return value
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check(path: Path, contract: Contract) -> None:
-    """Refuse values that no camera, grid or car can have."""
-    top, bottom, left, right = contract.crop
-    height, width = contract.height_px, contract.width_px
-    low, high = contract.speed_kmh
-    rules = (
-        ("width_px", width, "at least 1", width >= 1),
-        ("height_px", height, "at least 1", height >= 1),
-        ("fov_deg", contract.fov_deg, "in (0, 180)", 0 < contract.fov_deg < 180),
-        (
-            "crop",
-            list(contract.crop),
-            f"top, bottom, left, right inside a picture of {width}x{height}",
-            0 <= top < bottom <= height and 0 <= left < right <= width,
-        ),
-        ("input_height_px", contract.input_height_px, "at least 1", contract.input_height_px >= 1),
-        ("input_width_px", contract.input_width_px, "at least 1", contract.input_width_px >= 1),
-        ("scale", contract.scale, "a number other than 0", contract.scale != 0),
-        ("speed_kmh", [low, high], "lowest and highest, not negative", 0 <= low <= high),
-        ("max_steer_deg", contract.max_steer_deg, "in (0, 90]", 0 < contract.max_steer_deg <= 90),
-        ("wheelbase_m", contract.wheelbase_m, "positive", contract.wheelbase_m > 0),
-    )
-    for key, value, what, fine in rules:
-        _expect(path, key, value, what, fine)
+def _on_grid(contract: Contract, input_shape: Shape) -> Contract:
+    rows, columns = input_shape[:2]
+    changes: dict[str, Any] = {"input_height_px": rows, "input_width_px": columns}
+    if (rows, columns) == (contract.height_px, contract.width_px):
+        changes["crop"] = (0, rows, 0, columns)
+    return dataclasses.replace(contract, **changes)

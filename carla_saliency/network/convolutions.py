@@ -14,7 +14,7 @@ import numpy as np
 from carla_saliency.core import Array
 from carla_saliency.network.activations import fused_activation
 from carla_saliency.network.layers import Layer
-from carla_saliency.network.onnx_builder import Backward, GraphBuilder, Value, flowing_shape
+from carla_saliency.network.onnx_builder import FLOAT, Backward, GraphBuilder, Value, flowing_shape
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def with_activation(
     layer: Layer, b: GraphBuilder, y: Value, through_layer: Backward
 ) -> tuple[Value, Backward]:
     """Append the layer's own activation."""
-    name, through_activation = fused_activation(layer, b, y.name)
-    return Value(name, y.shape), lambda g: through_layer(through_activation(g))
+    y, through_activation = fused_activation(layer, b, y)
+    return y, lambda g: through_layer(through_activation(g))
 
 
 def conv2d(layer: Layer, b: GraphBuilder, x: Value) -> tuple[Value, Backward]:
@@ -154,18 +154,37 @@ def max_pooling2d(layer: Layer, b: GraphBuilder, x: Value) -> tuple[Value, Backw
     MaxUnpool would overwrite where windows overlap, so the gradient is added up by index.
     """
     place = pooling_window(layer, x)
-    y, index = b.ops("MaxPool", 2, x.name, **place.attributes())
+    y = Value(b.op("MaxPool", x.name, **place.attributes()), (*place.output, x.shape[2]))
+    many, few = math.prod(x.shape), math.prod(y.shape)
 
     def backward(g: str) -> str:
-        flat = b.constant([-1], np.int64)
-        size = b.op("Reshape", b.op("Size", x.name), b.constant([1], np.int64))
-        zeros = b.op("ConstantOfShape", size)
-        # ONNX's indices count through the whole batch
-        where, what = b.op("Reshape", index, flat), b.op("Reshape", g, flat)
-        total = b.op("ScatterElements", zeros, where, what, axis=0, reduction="add")
+        what = b.reshape(g, (few,))
+        # ONNX's indices count through the whole batch; those of one example serve all targets
+        index = b.reshape(b.second_output(y.name), (few,))
+        index = b.op("Mod", index, b.constant(many, np.int64))
+        index = b.op("Expand", index, b.op("Shape", what))
+        batch = b.op("Shape", what, start=0, end=1)
+        zeros = b.op("ConstantOfShape", b.op("Concat", batch, b.constant([many], np.int64), axis=0))
+        total = b.op("ScatterElements", zeros, index, what, axis=1, reduction="add")
         return b.reshape(total, flowing_shape(x.shape))
 
-    return Value(y, (*place.output, x.shape[2])), backward
+    return y, backward
+
+
+def global_max_pooling2d(layer: Layer, b: GraphBuilder, x: Value) -> tuple[Value, Backward]:
+    """The largest of each channel; equals share the gradient, as in TensorFlow."""
+    channels = layer.require_picture(x.shape)[2]
+    keep = bool(layer.config.get("keepdims"))
+    largest = b.op("ReduceMax", x.name, axes=[2, 3], keepdims=1)
+
+    def backward(g: str) -> str:
+        chosen = b.op("Cast", b.op("Equal", x.name, largest), to=FLOAT)
+        share = b.op("Div", chosen, b.sum(chosen, (2, 3)))
+        return b.op("Mul", b.reshape(g, (channels, 1, 1)), share)
+
+    if keep:
+        return Value(largest, (1, 1, channels)), backward
+    return Value(b.reshape(largest, (channels,)), (channels,)), backward
 
 
 def average_pooling2d(layer: Layer, b: GraphBuilder, x: Value) -> tuple[Value, Backward]:

@@ -1,13 +1,13 @@
 """The nouns of a model file that was read: its layers, as plain values.
 
-A `LayerGraph` is a chain: each layer takes what the one before it gives. Shapes are Keras's, rows,
-columns, channels, without the batch.
+Each layer names the layers or inputs that feed it. Shapes are Keras's: rows, columns, channels,
+without the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,27 +18,37 @@ from carla_saliency.errors import BadInputError
 Shape = tuple[int, ...]
 
 
+class NotInGraphError(BadInputError):
+    """A setting that Keras knows and the fast graph does not: TensorFlow can run it."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """One layer of a model file.
 
     Attributes:
-        kind: Keras's class name, for example "Conv2D".
-        name: In the file, for example "conv2d_1".
-        config: Its settings as the file has them.
-        weights: Float32 arrays in Keras's order and layout.
+        kind: Keras 3's class name, for example "Conv2D"; or "Colour", which is ours.
+        name: In the file, for example "conv2d_1"; unique in the model.
+        config: Its settings by Keras 3's names.
+        weights: Float32 arrays in Keras 3's order and layout.
+        inputs: Names of the layers or model inputs that feed it, in order.
     """
 
     kind: str
     name: str
     config: dict[str, Any]
     weights: tuple[Array, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def refuse(self, expected: str, received: object) -> BadInputError:
         """Return the error for a setting that can't be honoured; the caller raises it."""
         return BadInputError(
             f"layer {self.name} ({self.kind}): expected {expected}, received {received!r}"
         )
+
+    def not_in_graph(self, expected: str, received: object) -> NotInGraphError:
+        """Return the error for a setting that TensorFlow can honour; the caller raises it."""
+        return NotInGraphError(str(self.refuse(expected, received)))
 
     def weight(self, index: int, shape: Iterable[int]) -> Array:
         """Return one weight after looking at its shape.
@@ -90,20 +100,76 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class LayerGraph:
-    """A whole model: a chain of layers from one image to its outputs.
+class ModelInput:
+    """What a model is given.
 
     Attributes:
-        input_shape: Rows, columns, channels.
-        layers: In the order of computation, without the input layer.
-        name: For messages and the window.
+        name: In the file.
+        shape: (rows, columns, channels), (frames, rows, columns, channels) or (units,).
     """
 
-    input_shape: tuple[int, int, int]
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class LayerGraph:
+    """A whole model: from one image, and perhaps the speed, to its outputs.
+
+    Attributes:
+        inputs: The image; then the speed, if the model takes it.
+        layers: In an order of computation: each after what feeds it.
+        outputs: Names of the layers whose values are the model's answer.
+        name: For messages and the window.
+        source: What the file is, for example "Keras 2.1.6, HDF5".
+        channels_first: The file's own image is (channels, rows, columns); `inputs` has it turned,
+            and the first layer turns it back.
+    """
+
+    inputs: tuple[ModelInput, ...]
     layers: tuple[Layer, ...]
+    outputs: tuple[str, ...]
     name: str = "model"
+    source: str = ""
+    channels_first: bool = False
+
+    @property
+    def image_shape(self) -> Shape:
+        """Of one image input: (rows, columns, channels), or with the frames in front."""
+        return self.inputs[0].shape
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Rows, columns, channels of one picture."""
+        rows, columns, channels = self.image_shape[-3:]
+        return rows, columns, channels
+
+    @property
+    def frames(self) -> int:
+        """How many pictures in a row it is given; 1 for most."""
+        return self.image_shape[0] if len(self.image_shape) == 4 else 1
+
+    @property
+    def takes_speed(self) -> bool:
+        """Whether it is also told the speed."""
+        return len(self.inputs) > 1
 
     @property
     def parameters(self) -> int:
         """Number of weights, the constants of the normalisations included."""
         return int(sum(np.size(weight) for layer in self.layers for weight in layer.weights))
+
+
+def chain(shape: Shape, layers: Iterable[Layer], name: str = "model") -> LayerGraph:
+    """Return the model in which each layer is fed by the one before it.
+
+    Args:
+        shape: Of the image: rows, columns, channels.
+        layers: At least one; what they say of their inputs is replaced.
+        name: Of the model.
+    """
+    source, joined = "image", []
+    for layer in layers:
+        joined.append(replace(layer, inputs=(source,)))
+        source = layer.name
+    return LayerGraph((ModelInput("image", shape),), tuple(joined), (source,), name)

@@ -20,8 +20,17 @@ RGB_TO_YUV = np.stack(
     [LUMA, 0.492 * (np.array([0, 0, 1]) - LUMA), 0.877 * (np.array([1, 0, 0]) - LUMA)]
 ).astype(np.float32)
 YUV_OFFSET = np.array([0, 128, 128], np.float32)
+GREY = LUMA.astype(np.float32)
 
-INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
+# A pixel whose channels differ by less has no hue: its derivative would grow without end.
+COLOURLESS = 1e-6
+
+INTERPOLATIONS = {
+    "area": cv2.INTER_AREA,
+    "linear": cv2.INTER_LINEAR,
+    "nearest": cv2.INTER_NEAREST,
+    "cubic": cv2.INTER_CUBIC,
+}
 
 Rect = tuple[int, int, int, int]
 
@@ -33,7 +42,7 @@ class ContractPreprocess:
     same rays fall.
 
     Args:
-        contract: Crop, grid, resize, colour, scale and offset.
+        contract: Crop, blur, grid, resize, colour, scale and offset.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -73,19 +82,25 @@ class ContractPreprocess:
         return top, bottom, left, right
 
     def crop(self, picture: Image) -> Image:
-        """Return the RGB picture on the network's grid, uint8 (H, W, 3).
+        """Return the RGB picture on the network's grid, blurred if the contract says so.
 
         Args:
             picture: RGB, uint8, of any size that shows all of the contract's crop.
+
+        Returns:
+            uint8 (H, W, 3).
         """
         top, bottom, left, right = self.grid_rect(picture.shape[:2])
         part = np.ascontiguousarray(picture[top:bottom, left:right])  # OpenCV takes no [..., ::-1]
+        if self.contract.blur_px > 1:
+            kernel = self.contract.blur_px, self.contract.blur_px
+            part = cv2.GaussianBlur(part, kernel, 0).astype(np.uint8, copy=False)
         return cv2.resize(part, self._size, interpolation=self._interpolation).astype(
             np.uint8, copy=False
         )
 
     def encode(self, rgb: NDArray[Any]) -> Array:
-        """Return the network's input, float32 (..., H, W, 3).
+        """Return the network's input, float32 (..., H, W, C): C is 1 for grey, else 3.
 
         Args:
             rgb: On the network's grid, 0..255, uint8 or float, (..., H, W, 3).
@@ -96,6 +111,10 @@ class ContractPreprocess:
             values = values[..., ::-1]
         elif contract.colour == "yuv":
             values = np.clip(values @ RGB_TO_YUV.T + YUV_OFFSET, 0, 255)
+        elif contract.colour == "grey":
+            values = values @ GREY[:, None]
+        elif contract.colour == "hsv":
+            values = hsv_from_rgb(values)
         if contract.scale != 1.0:
             values = values * np.float32(contract.scale)
         if contract.offset != 0.0:
@@ -107,7 +126,10 @@ class ContractPreprocess:
 
         Args:
             rgb: Where the gradient was taken, on the network's grid, 0..255, (..., H, W, 3).
-            gradient: To the encoded input, (..., H, W, 3).
+            gradient: To the encoded input, (..., H, W, C).
+
+        Returns:
+            float32 (..., H, W, 3).
         """
         contract = self.contract
         values = gradient if contract.scale == 1.0 else gradient * np.float32(contract.scale)
@@ -118,4 +140,61 @@ class ContractPreprocess:
             inside = (yuv > 0) & (yuv < 255)  # what is cut does not change with the colour
             inside[..., 0] = True  # the luma of 0..255 is never cut, only reaches the ends
             values = np.where(inside, values, np.float32(0)) @ RGB_TO_YUV
+        elif contract.colour == "grey":
+            values = values * GREY
+        elif contract.colour == "hsv":
+            values = hsv_pull_back(rgb.astype(np.float32), values)
         return np.ascontiguousarray(values, np.float32)
+
+
+def hsv_from_rgb(rgb: Array) -> Array:
+    """Return hue 0..180, saturation and value 0..255, as OpenCV has them but for the rounding.
+
+    Args:
+        rgb: 0..255, float32 (..., W, 3).
+    """
+    rows = np.ascontiguousarray(rgb).reshape(-1, *rgb.shape[-2:])
+    # degrees, 0..1, value
+    hsv: Array = cv2.cvtColor(rows, cv2.COLOR_RGB2HSV).reshape(rgb.shape).astype(np.float32)
+    hue = hsv[..., 0] * np.float32(0.5)
+    # its 8-bit form rounds before it wraps: -0.4 becomes 0, not 180
+    hsv[..., 0] = np.where(hue >= 179.5, hue - np.float32(180), hue)
+    hsv[..., 1] *= np.float32(255)
+    return hsv
+
+
+def hsv_pull_back(rgb: Array, gradient: Array) -> Array:
+    """Return the gradient to R, G, B, float32 (..., 3), from that to `hsv_from_rgb`.
+
+    Where channels tie for highest or lowest one of them is taken; a grey pixel has no hue and no
+    saturation to change.
+
+    Args:
+        rgb: Where the gradient was taken, 0..255, float32 (..., 3).
+        gradient: To hue, saturation, value, (..., 3).
+    """
+    red, green, blue = np.ascontiguousarray(np.moveaxis(rgb, -1, 0))  # strides cost 4 times as much
+    hue, saturation, value = np.ascontiguousarray(np.moveaxis(gradient, -1, 0))
+    high = np.maximum(np.maximum(red, green), blue)
+    low = np.minimum(np.minimum(red, green), blue)
+    coloured = high - low > COLOURLESS
+    spread, top = (np.maximum(v, np.float32(COLOURLESS)) for v in (high - low, high))
+    # where red is highest, hue = 30 * (G - B) / spread, and so on round;
+    # saturation = 255 * (high - low) / high
+    is_red = red == high
+    is_green = (green == high) & ~is_red
+    is_blue = ~is_red & ~is_green
+    blue_low = blue == low
+    green_low = (green == low) & ~blue_low
+    red_low = ~blue_low & ~green_low
+    to_hue = coloured * (30 * hue / spread)
+    to_saturation = coloured * (255 * saturation / top)
+    numerator = np.where(is_red, green - blue, np.where(is_green, blue - red, red - green))
+    through_spread = to_hue * numerator / spread
+    to_high = value + to_saturation * low / top - through_spread
+    to_low = through_spread - to_saturation
+    result = np.empty(np.broadcast_shapes(rgb.shape, gradient.shape), np.float32)
+    result[..., 0] = is_red * to_high + red_low * to_low + to_hue * is_blue - to_hue * is_green
+    result[..., 1] = is_green * to_high + green_low * to_low + to_hue * is_red - to_hue * is_blue
+    result[..., 2] = is_blue * to_high + blue_low * to_low + to_hue * is_green - to_hue * is_red
+    return result

@@ -1,4 +1,4 @@
-"""Runs a steering network with onnxruntime: the steering alone, or with its gradient in one call.
+"""Runs a steering network with onnxruntime: the steering and what a query asks, in one call.
 
 One thread: with a simulator, an encoder and a window on the same cores a second one makes the
 median worse. No TensorFlow is imported, so a network is ready in a fraction of a second.
@@ -6,37 +6,37 @@ median worse. No TensorFlow is imported, so a network is ready in a fraction of 
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import onnxruntime
 
-from carla_saliency.core import Answer, Array, Inputs, Query
-from carla_saliency.network.check import check_gradient
-from carla_saliency.network.contract import load_contract, require_fit
-from carla_saliency.network.files import load
-from carla_saliency.network.graph import to_onnx
-from carla_saliency.network.layers import LayerGraph
-
-logger = logging.getLogger(__name__)
+from carla_saliency.core import Answer, Array, Inputs, LayerInfo, Query
+from carla_saliency.network import cache
+from carla_saliency.network.inventory import inventory
+from carla_saliency.network.layers import Layer, LayerGraph
 
 FORWARD = Query(targets=())
-STEERING = Query()
 
 
 class OnnxNetwork:
     """A steering network; implements `core.Network`.
 
     Args:
-        graph: What a model file held.
+        graph: What a model file held, with one output of one number.
+        digest: Of all that the graph was made from, for the cache of compiled graphs; "" = none.
 
     Raises:
         BadInputError: If the layers can't be computed; see `graph.to_onnx`.
     """
 
-    def __init__(self, graph: LayerGraph) -> None:
+    runtime = f"onnxruntime {onnxruntime.__version__}"
+    has_gradient = True
+
+    def __init__(self, graph: LayerGraph, digest: str = "") -> None:
         self.graph = graph
+        self._digest = digest
         self._sessions: dict[Query, onnxruntime.InferenceSession] = {}
         self._session(FORWARD)  # a model that can't be computed is refused here, not in the drive
 
@@ -45,50 +45,139 @@ class OnnxNetwork:
         """Rows, columns, channels of the network's grid."""
         return self.graph.input_shape
 
+    @cached_property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """Every layer, in the order of computation."""
+        from carla_saliency.network.graph import shapes_of  # needs onnx, which loads for 0.1 s
+
+        return inventory(self.graph, shapes_of(self.graph))
+
     def steer(self, inputs: Inputs) -> Array:
         """Return the steering alone, (N,); left negative."""
-        (steering,) = self._session(FORWARD).run(None, {"image": self._image(inputs)})
+        (steering,) = self._session(FORWARD).run(None, self._feed(inputs, None, FORWARD))
         return np.asarray(steering, np.float32)
 
-    def run(self, query: Query, inputs: Inputs) -> Answer:
-        """Return the steering and the gradients that are asked for, from one call.
+    def run(self, query: Query, inputs: Inputs, gates: Array | None = None) -> Answer:
+        """Return the steering and what the query asks, from one call.
 
         Args:
-            query: Its targets may be () or (("steering", "mean"),).
-            inputs: A batch of encoded images.
-
-        Returns:
-            Steering (N,), and gradients (N, T, H, W, C) per unit of the *encoded* image.
+            query: With several targets and several inputs there is one call for each input.
+            inputs: A batch of encoded images, and the speeds where the network takes them.
+            gates: float32, (N, channels of the gated layer); None without a gate.
 
         Raises:
-            ValueError: If the query asks for something else, or the image does not fit.
+            BadInputError: If the query asks for what the layers can't give.
+            ValueError: If it names an unknown layer, or the inputs do not fit.
         """
-        image = self._image(inputs)
-        steering, *gradients = self._session(query).run(None, {"image": image})
-        stacked = (
-            np.stack(gradients, axis=1)
-            if gradients
-            else np.empty((len(image), 0, *image.shape[1:]), np.float32)
-        )
-        return Answer(np.asarray(steering, np.float32), stacked)
+        session = self._session(query)
+        feed = self._feed(inputs, gates, query)
+        count = len(inputs.image)
+        if len(query.targets) <= 1 or count == 1:
+            return self._answer(query, session, feed)
+        if not count:
+            feed = {name: np.zeros((1, *v.shape[1:]), np.float32) for name, v in feed.items()}
+        each = [
+            self._answer(query, session, {name: v[i : i + 1] for name, v in feed.items()})
+            for i in range(max(count, 1))
+        ]
+        return _joined(each, count)
+
+    def randomised(self, seed: int) -> OnnxNetwork:
+        """Return a network of the same layers with new weights.
+
+        Kernels are drawn from a normal distribution with each kernel's own spread, so that signals
+        stay as large as they were; biases become zero, what normalisations know stays.
+
+        Args:
+            seed: The same seed gives the same weights.
+        """
+        rng = np.random.default_rng(seed)
+        layers = tuple(_with_new_weights(layer, rng) for layer in self.graph.layers)
+        return OnnxNetwork(replace(self.graph, layers=layers))
+
+    def _answer(
+        self, query: Query, session: onnxruntime.InferenceSession, feed: dict[str, Array]
+    ) -> Answer:
+        names = [output.name for output in session.get_outputs()]
+        values = dict(zip(names, session.run(None, feed), strict=True))
+
+        def by_target(name: str) -> Array:
+            value = values[name]
+            return np.asarray(value[:, None] if len(query.targets) == 1 else value[None])
+
+        image = feed["image"]
+        nothing = np.empty((len(image), 0, *image.shape[1:]), np.float32)
+        gradient = by_target("gradient") if query.targets else nothing
+        outputs = {name: values[f"output_{i}"] for i, name in enumerate(query.keep)}
+        output_gradients = {
+            name: by_target(f"output_gradient_{i}")
+            for i, name in enumerate(query.keep)
+            if query.targets
+        }
+        return Answer(values["steering"], gradient, outputs, output_gradients)
 
     def _session(self, query: Query) -> onnxruntime.InferenceSession:
         if query not in self._sessions:
-            if query not in (FORWARD, STEERING):
-                raise ValueError(
-                    f"targets must be () or (('steering', 'mean'),), received {query.targets}"
-                )
-            self._sessions[query] = _compile(to_onnx(self.graph, query == STEERING))
+            self._sessions[query] = _compile(
+                cache.stored(self._digest, query, lambda: self._written(query))
+            )
         return self._sessions[query]
 
-    def _image(self, inputs: Inputs) -> Array:
-        image = inputs.image
-        if image.dtype != np.float32 or image.ndim != 4 or image.shape[1:] != self.input_shape:
+    def _written(self, query: Query) -> bytes:
+        from carla_saliency.network.graph import to_onnx  # needs onnx, which loads for 0.1 s
+
+        return to_onnx(self.graph, query)
+
+    def _feed(self, inputs: Inputs, gates: Array | None, query: Query) -> dict[str, Array]:
+        image, shape = inputs.image, self.graph.image_shape
+        if image.dtype != np.float32 or image.ndim != 4 or image.shape[1:] != shape:
             raise ValueError(
-                f"the image must be float32 of shape (N, {', '.join(map(str, self.input_shape))}), "
+                f"the image must be float32 of shape (N, {', '.join(map(str, shape))}), "
                 f"received {image.dtype} {image.shape}"
             )
-        return image
+        feed = {"image": image}
+        if self.graph.takes_speed:
+            speed = inputs.speed
+            if speed is None or speed.dtype != np.float32 or speed.shape != (len(image), 1):
+                received = None if speed is None else f"{speed.dtype} {speed.shape}"
+                raise ValueError(
+                    f"the speed must be float32 of shape ({len(image)}, 1), received {received}"
+                )
+            feed["speed"] = speed
+        if query.gate is not None:
+            if gates is None:
+                raise ValueError(f"the gates of {query.gate} are missing")
+            feed["gates"] = np.asarray(gates, np.float32)
+        return feed
+
+
+def _joined(answers: list[Answer], count: int) -> Answer:
+    """Return the first `count` of these answers as one."""
+
+    def all_of(what: str) -> dict[str, Array]:
+        return {
+            name: np.concatenate([getattr(answer, what)[name] for answer in answers])[:count]
+            for name in getattr(answers[0], what)
+        }
+
+    return Answer(
+        np.concatenate([answer.steering for answer in answers])[:count],
+        np.concatenate([answer.gradients for answer in answers])[:count],
+        all_of("outputs"),
+        all_of("output_gradients"),
+    )
+
+
+def _with_new_weights(layer: Layer, rng: np.random.Generator) -> Layer:
+    if not layer.weights or "Normalization" in layer.kind or layer.config.get("added"):
+        return layer
+    weights = [
+        rng.normal(0, max(float(weight.std()), 1e-12), weight.shape).astype(np.float32)
+        if weight.ndim > 1
+        else np.zeros_like(weight)
+        for weight in layer.weights
+    ]
+    return replace(layer, weights=tuple(weights))
 
 
 def _compile(model: bytes) -> onnxruntime.InferenceSession:
@@ -97,28 +186,3 @@ def _compile(model: bytes) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; it has hints for its own developers below that
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def load_network(path: str | Path) -> OnnxNetwork:
-    """Return the network of a model file, after its gradient was found right.
-
-    Args:
-        path: A Keras model, `.keras` or `.h5`. A contract beside it is used for the range of the
-            input in the check, and must fit the network.
-
-    Raises:
-        BadInputError: If the file or the contract can't be used, or the gradient is wrong.
-    """
-    graph = load(path)
-    contract = load_contract(path)
-    if contract is not None:
-        require_fit(contract, graph.input_shape)
-    network = OnnxNetwork(graph)
-    if contract is not None:
-        ends = contract.offset, contract.offset + 255 * contract.scale
-        ranges = [(min(ends), max(ends))]
-    else:
-        ranges = [(0.0, 255.0), (-1.0, 1.0)]  # which of them it was trained with is not known
-    check_gradient(network, network.input_shape, ranges)
-    logger.info("%s: %d weights, input %s", path, graph.parameters, graph.input_shape)
-    return network

@@ -16,6 +16,7 @@ from carla_saliency.core import (
     Driver,
     Explainer,
     Explanation,
+    Frame,
     HandOver,
     LaneView,
     Manual,
@@ -24,10 +25,13 @@ from carla_saliency.core import (
 )
 from carla_saliency.errors import BadInputError
 from carla_saliency.pilot.expert import OFF_ROAD, expert_steering
+from carla_saliency.pilot.explaining import Explaining, Look
 from carla_saliency.pilot.speed import SpeedControl
 
 TURN = "turn ahead: the expert steers"
 ROAD_END = "the road ends here"
+
+REMEMBERED_FRAMES = 1000
 
 _SIDEWAYS_DEG = 89.0  # the tangent has no value at 90
 
@@ -37,12 +41,17 @@ class LearnedPilot:
 
     Args:
         explainers: The saliency methods by name, in the order that a key walks through them.
+        explaining: Asks them; by default each frame in its tick.
         car: The live one.
         contract: Of the network; None if nobody knows what it learned on: then its output is sent
             as it is, as steering.
         speed: Works the pedals.
         method: Name of the first method; the first of `explainers` if not given.
         driver: Who begins.
+        throttle: The network's own throttle for a frame, in [-1, 1], negative brakes; None = the
+            speed control works the pedals.
+        compared: Makes of an explanation and (network - expert) one of their difference; None
+            leaves it as it is.
         clock: Seconds; for the milliseconds that are reported.
 
     Raises:
@@ -58,8 +67,14 @@ class LearnedPilot:
         method: str | None = None,
         driver: Driver = "network",
         clock: Callable[[], float] = time.perf_counter,
+        explaining: Explaining | None = None,
+        throttle: Callable[[Frame], float] | None = None,
+        compared: Callable[[Explanation, float], Explanation] | None = None,
     ) -> None:
         self._explainers = dict(explainers)
+        self._explaining = explaining or Explaining(self._explainers)
+        self._throttle, self._compared = throttle, compared
+        self._differences: dict[int, float] = {}  # frame -> network - expert, of the last frames
         self._methods = list(explainers)
         method = method or self._methods[0]
         if method not in self._explainers:
@@ -134,27 +149,50 @@ class LearnedPilot:
             BadInputError: If the network gives NaN.
         """
         begin_s = self._clock()
-        explanation = self._explainers[self._method].explain(observation.frame)
+        look = self._explaining.look(self._method, observation.frame)
         network_ms = (self._clock() - begin_s) * 1000.0
         lane, speed_mps = observation.lane, observation.speed_mps
         expert = expert_steering(observation.pose, speed_mps, lane, self._car)
-        network = self._live(explanation)
+        network = self._live(look.steering)
         driver, notice = self._who(lane)
         if driver == "manual":  # the speed control must not learn from somebody else's pedals
             control = self._by_hand
         else:
-            pedals = self._speed.pedals(speed_mps, lane, observation.frame.sim_s)
             steering = expert if driver == "expert" else network
-            control = Control(steering or 0.0, pedals.throttle, pedals.brake)
+            throttle, brake = self._pedals(observation, driver)
+            control = Control(steering or 0.0, throttle, brake)
         return Decision(
             control=control,
             driver=driver,
-            explanation=explanation,
+            explanation=self._compare(observation.frame, look, network, expert),
             expert_steering=expert,
             network_steering=network,
             timing_ms={"network": network_ms},
             notice=notice,
+            explained=look.explained,
+            every=look.every,
         )
+
+    def _pedals(self, observation: Observation, driver: Driver) -> tuple[float, float]:
+        """Return throttle and brake: the speed control's, or the network's own."""
+        speed_mps, frame = observation.speed_mps, observation.frame
+        pedals = self._speed.pedals(speed_mps, observation.lane, frame.sim_s)
+        if self._throttle is None or driver != "network":
+            return pedals.throttle, pedals.brake
+        asked = self._throttle(frame)
+        return min(max(asked, 0.0), 1.0), min(max(-asked, 0.0), 1.0)
+
+    def _compare(
+        self, frame: Frame, look: Look, network: float, expert: float | None
+    ) -> Explanation | None:
+        """Return the explanation of the difference to the expert, if that is what is wanted."""
+        if self._compared is None or look.explanation is None:
+            return look.explanation
+        self._differences[frame.frame_id] = 0.0 if expert is None else network - expert
+        while len(self._differences) > REMEMBERED_FRAMES:
+            del self._differences[next(iter(self._differences))]
+        difference = self._differences.get(look.explanation.frame_id, 0.0)
+        return self._compared(look.explanation, difference)
 
     def _hand_over(self) -> None:
         match self._driver:
@@ -174,13 +212,12 @@ class LearnedPilot:
             return "expert", TURN
         return self._driver, ROAD_END if len(lane.path) < DEAD_END_M else ""
 
-    def _live(self, explanation: Explanation) -> float:
+    def _live(self, steering: float) -> float:
         """Return the steering that leads the live car along the arc that the network meant.
 
         What the network learned is what the expert sent, the steering curve divided out; so the
         curve, which is nearly the same for all of CARLA's cars, has no place here.
         """
-        steering = explanation.steering
         if self._contract is not None:
             learned, live = self._contract, self._car
             wheel_deg = min(max(steering * learned.max_steer_deg, -_SIDEWAYS_DEG), _SIDEWAYS_DEG)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from carla_saliency.core import Array, Image
+from carla_saliency.saliency.colours import Values, largest
 from carla_saliency.saliency.gradient import Gradient
+from carla_saliency.saliency.method import AMOUNT
 
 
 class AbsGradient(Gradient):
@@ -19,11 +21,9 @@ class AbsGradient(Gradient):
     name = "abs-gradient"
     title = "|gradient|"
     signed = False
-    unit = "deg / grey level"
-    left = "little"
-    right = "much"
+    words = AMOUNT
     hint = ("how much this pixel changes", "the steering, to either side")
 
-    def attribution(self, rgb: Image, per_level: Array) -> Array:
+    def combine(self, rgb: Image, per_level: Array) -> Values:
         """Return the map, (H, W): steering per grey level, never negative."""
-        return np.asarray(np.abs(per_level).max(axis=2), np.float32)
+        return largest(np.abs(per_level))

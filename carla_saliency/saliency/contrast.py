@@ -9,13 +9,13 @@ positive to the right. It costs as much as the gradient.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from carla_saliency.core import Array, Image
+from carla_saliency.saliency.baseline import blurred
+from carla_saliency.saliency.colours import Values, added
 from carla_saliency.saliency.gradient import Gradient
-
-SIGMA_PER_ROW = 6 / 66  # 6 px on DAVE-2's 66 rows, in proportion on others
+from carla_saliency.saliency.method import PUSHES
 
 
 class Contrast(Gradient):
@@ -23,13 +23,11 @@ class Contrast(Gradient):
 
     name = "contrast"
     title = "gradient × (frame − blur)"
-    unit = "deg / pixel"
-    left = "pushes left"
-    right = "pushes right"
+    per = "pixel"
+    words = PUSHES
     hint = ("what stands out here pushes", "the steering left or right")
 
-    def attribution(self, rgb: Image, per_level: Array) -> Array:
+    def combine(self, rgb: Image, per_level: Array) -> Values:
         """Return the map, (H, W): steering per pixel, positive = right."""
-        picture = rgb.astype(np.float32)
-        surroundings = cv2.GaussianBlur(picture, (0, 0), SIGMA_PER_ROW * len(rgb))
-        return np.asarray((per_level * (picture - surroundings)).sum(axis=2), np.float32)
+        stands_out = rgb.astype(np.float32) - blurred(rgb)
+        return added(per_level * stands_out)

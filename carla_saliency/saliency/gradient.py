@@ -8,64 +8,43 @@ gradient too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 
-from carla_saliency.core import Array, Explanation, Frame, Image, Inputs, Network, Preprocess, Query
-from carla_saliency.errors import BadInputError
+from carla_saliency.core import Array, Image, Query, Seen
+from carla_saliency.saliency.colours import Values, added
+from carla_saliency.saliency.method import BRIGHTER, Method, target
 
 
-class Gradient:
-    """Explains a frame by the gradient of the steering.
-
-    Args:
-        network: Asked once for each frame; steering and gradient come from the same call.
-        preprocess: What the network's contract does to a picture.
+class Gradient(Method):
+    """Explains a frame by the gradient of the steering; the base of all that use one gradient.
 
     Attributes:
-        name: In the table and on the command line.
-        title: For the window.
-        signed: The sign means left and right.
-        unit: Of a value, where steering is shown in degrees.
-        left: What a negative value says.
-        right: What a positive value says.
-        hint: How to read the map, two short lines.
+        rule: How the gradient passes an activation, see `core.Query`.
     """
 
     name = "gradient"
     title = "gradient"
-    signed = True
-    unit = "deg / grey level"
-    left = "brighter = left"
-    right = "brighter = right"
+    per = "grey level"
+    words = BRIGHTER
     hint = ("a brighter pixel would push", "the steering this way")
+    rule: Literal["true", "guided", "relu"] = "true"
 
-    def __init__(self, network: Network, preprocess: Preprocess) -> None:
-        self.network = network
-        self.preprocess = preprocess
+    def maps(self, seen: Seen, names: Sequence[str]) -> tuple[float, list[Values]]:
+        """Return the steering and a map for each layer, (H, W) on the grid, from one call."""
+        query = Query(tuple(map(target, names)), rule=self.rule, linear=self.options.linear)
+        answer = self.network.run(query, seen.inputs)
+        pictures = np.broadcast_to(seen.rgb, (len(names), *seen.rgb.shape))
+        per_level = self.feed.pull_back(pictures, answer.gradients[0])
+        return self.steering_in(answer, seen), [self.combine(seen.rgb, g) for g in per_level]
 
-    def explain(self, frame: Frame) -> Explanation:
-        """Return the steering and the map of one frame, (H, W) on the network's grid.
-
-        Raises:
-            BadInputError: If the network answers NaN or infinity.
-        """
-        rgb = self.preprocess.crop(frame.image)
-        image = self.preprocess.encode(rgb)
-        answer = self.network.run(Query(), Inputs(image[None]))
-        per_level = self.preprocess.pull_back(rgb, answer.gradients[0, 0])
-        steering, values = float(answer.steering[0]), self.attribution(rgb, per_level)
-        if not (np.isfinite(steering) and np.isfinite(values).all()):
-            raise BadInputError(
-                f"the network answers NaN or infinity for frame {frame.frame_id}: its weights or "
-                "its contract's scale are wrong: give another --model"
-            )
-        return Explanation(frame.frame_id, self.name, steering, values)
-
-    def attribution(self, rgb: Image, per_level: Array) -> Array:
-        """Return the map, (H, W).
+    def combine(self, rgb: Image, per_level: Array) -> Values:
+        """Return the map, (H, W), from the three colours.
 
         Args:
             rgb: On the network's grid, (H, W, 3).
-            per_level: Gradient of the steering per grey level of R, G, B, (H, W, 3).
+            per_level: Gradient per grey level of R, G, B, (H, W, 3).
         """
-        return np.asarray(per_level.sum(axis=2), np.float32)
+        return added(per_level)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from carla_saliency.core import Array, Image
+from carla_saliency.saliency.colours import Values, added
 from carla_saliency.saliency.gradient import Gradient
+from carla_saliency.saliency.method import PUSHES
 
 
 class GradientXInput(Gradient):
@@ -19,11 +21,10 @@ class GradientXInput(Gradient):
 
     name = "gradient-x-input"
     title = "gradient × input"
-    unit = "deg / pixel"
-    left = "pushes left"
-    right = "pushes right"
+    per = "pixel"
+    words = PUSHES
     hint = ("against a black pixel, this one", "pushes the steering left or right")
 
-    def attribution(self, rgb: Image, per_level: Array) -> Array:
+    def combine(self, rgb: Image, per_level: Array) -> Values:
         """Return the map, (H, W): steering per pixel, positive = right."""
-        return np.asarray((per_level * rgb.astype(np.float32)).sum(axis=2), np.float32)
+        return added(per_level * rgb.astype(np.float32))

@@ -130,7 +130,7 @@ class Ticker:
         if verdict.put_back is not None:
             self._place(verdict.put_back, verdict.put_back_speed_mps)
         return Observation(
-            frame=frame,
+            frame=replace(frame, speed_mps=speed_mps),
             pose=pose,
             speed_mps=speed_mps,
             lane=verdict.lane,

@@ -1,11 +1,12 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pygame
 import pytest
 
-from carla_saliency.commands.screen import HandDriving, Left, Screen, method_view
+from carla_saliency.commands.screen import HandDriving, Left, Screen
 from carla_saliency.core import (
     Control,
     Decision,
@@ -14,6 +15,7 @@ from carla_saliency.core import (
     Frame,
     HeldKeys,
     Manual,
+    Meaning,
     Observation,
     Pose,
     Request,
@@ -23,7 +25,6 @@ from carla_saliency.draw.state import UiState
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window
-from carla_saliency.saliency import METHODS
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.timing import TickTimer
 
@@ -64,7 +65,7 @@ def screen(pilot, tmp_path, monkeypatch) -> Iterator[Screen]:
         Window(SIZE, HandDriving()) as window,
         Recorder(SIZE, 20.0, lambda _: None, pytest.fail) as recorder,
     ):
-        state = UiState(method=method_view("contrast"))
+        state = UiState(method=Meaning(title="contrast"))
         yield Screen(painter, window, recorder, pilot, TickTimer(), state)
 
 
@@ -151,9 +152,17 @@ def test_the_held_keys_become_a_control_by_the_time_that_passed() -> None:
     assert hands(HeldKeys(left=True, hand_brake=True)).steering < 0
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_can_say_what_its_colours_mean(name) -> None:
-    view = method_view(name)
-    assert view.title
-    assert len(view.hint) == 2
-    assert "deg" not in view.per
+def test_while_a_slow_method_has_no_map_yet_and_when_it_has_an_older_one_steps_are_shown(
+    screen,
+) -> None:
+    fast = make_step(1)
+    without = replace(make_step(2).decision, explanation=None, network_steering=0.1)
+    screen.finish(DriveStep(make_step(2).observation, without))
+    older = replace(
+        make_step(3).decision,
+        explanation=fast.decision.explanation,
+        explained=fast.observation.frame,
+        every=2,
+    )
+    screen.finish(DriveStep(make_step(3).observation, older))
+    screen.attend(no_wait)

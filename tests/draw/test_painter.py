@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from text_checks import check_texts, record_texts
 
 from carla_saliency.core import (
     Contract,
@@ -18,24 +19,24 @@ from carla_saliency.core import (
     Explanation,
     Frame,
     LaneView,
+    Meaning,
     Observation,
+    Place,
     Pose,
 )
 from carla_saliency.draw import cards, heatmap
-from carla_saliency.draw.canvas import Canvas
-from carla_saliency.draw.layout import PANE_L, PANE_R, Box, Layout, Pixels
+from carla_saliency.draw.layout import PANE_L, PANE_R, Box, Layout
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.palette import BACKGROUND, FAILURE, LEFT, RIGHT, WARNING
 from carla_saliency.draw.state import (
     Card,
     CardLine,
     Interlude,
-    MethodView,
     Recording,
     UiState,
     World,
 )
-from carla_saliency.draw.text import CHARACTERS, Type
+from carla_saliency.draw.text import Type
 
 CONTRACT = Contract(
     name="dave2.keras",
@@ -47,12 +48,12 @@ CONTRACT = Contract(
     input_height_px=66,
     input_width_px=200,
 )
-CONTRAST = MethodView(
+CONTRAST = Meaning(
     title="contrast", hint=("what stands out here pushes", "the steering left or right")
 )
-GRADIENT = MethodView(
+GRADIENT = Meaning(
     title="gradient",
-    per="grey level",
+    unit="deg / grey level",
     left="brighter = left",
     right="brighter = right",
     hint=("a brighter pixel would push", "the steering this way"),
@@ -86,6 +87,8 @@ def make_step(
     driver: Driver = "network",
     events: tuple[EventKind, ...] = (),
     steering: float = 0.117,
+    meaning: Meaning = CONTRAST,
+    place: Place | None = None,
     **decision: Any,
 ) -> DriveStep:
     if attribution is None:
@@ -98,7 +101,7 @@ def make_step(
     values: dict[str, Any] = {
         "control": Control(steering, 0.4),
         "driver": driver,
-        "explanation": Explanation(frame_id, "contrast", steering, attribution),
+        "explanation": Explanation(frame_id, "contrast", steering, attribution, meaning, place),
         "expert_steering": 0.14,
     }
     return DriveStep(observation, Decision(**(values | decision)))
@@ -283,14 +286,158 @@ def test_the_overlay_can_be_switched_off() -> None:
 def test_a_coarse_map_keeps_its_cells() -> None:
     attribution = np.zeros((1, 18), np.float32)
     attribution[0, 9] = 1.0
-    state = replace(STATE, method=MethodView(title="cam", per="cell", signed=False))
+    cam = Meaning(title="cam", unit="relative", signed=False)
     picture = make_painter().paint(
-        make_step(attribution=attribution, image=np.zeros((360, 640, 3), np.uint8)), state
+        make_step(0, attribution, np.zeros((360, 640, 3), np.uint8), meaning=cam), STATE
     )
     row = view(picture, PANE_R)[200].astype(int).sum(axis=1)
     bright = np.flatnonzero(row > 200)
     assert (bright.min(), bright.max() + 1) == (310, 344)
     assert len(set(row[bright].tolist())) == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("shape", [(3, 20), (1, 18), (31, 98)])
+@pytest.mark.parametrize("cell", [(0, 0), (-1, -1), (0, 7)])
+def test_a_layers_cell_is_painted_around_the_middle_of_what_it_sees(
+    size: tuple[int, int], shape: tuple[int, int], cell: tuple[int, int]
+) -> None:
+    rows, columns = shape
+    first, step = (12.0, 16.0), (8.0, 7.5)  # grid pixels: centre of the first cell, to the next
+    place = (
+        first[0] - step[0] / 2,
+        first[0] + (rows - 0.5) * step[0],
+        first[1] - step[1] / 2,
+        first[1] + (columns - 0.5) * step[1],
+    )
+    if shape == (31, 98):  # a fine map that covers less than the grid
+        place = (2.0, 64.0, 2.0, 198.0)
+        step = (2.0, 2.0)
+        first = (3.0, 3.0)
+    row, column = cell[0] % rows, cell[1] % columns
+    attribution = np.zeros(shape, np.float32)
+    attribution[row, column] = 1.0
+    black = np.zeros((360, 640, 3), np.uint8)
+    picture = make_painter(size).paint(make_step(0, attribution, black, place=place), STATE)
+
+    pane = Layout.of(size).pixels(PANE_R)
+    k = pane.w / 640
+    y = pane.y + k * (145 + 193 / 66 * (first[0] + row * step[0]))
+    x = pane.x + k * (640 / 200 * (first[1] + column * step[1]))
+    red, blue = picture[..., 0].astype(int), picture[..., 2].astype(int)
+    coloured = np.zeros(picture.shape[:2], bool)
+    coloured[pane.rows, pane.columns] = (red - blue)[pane.rows, pane.columns] > 60
+    ys, xs = np.nonzero(coloured)
+    assert ys.mean() + 0.5 == pytest.approx(y, abs=1.0)
+    assert xs.mean() + 0.5 == pytest.approx(x, abs=1.0)
+    if shape != (31, 98):
+        assert np.ptp(xs) + 1 == pytest.approx(k * 3.2 * step[1], abs=1.5)
+        assert np.ptp(ys) + 1 == pytest.approx(k * 193 / 66 * step[0], abs=1.5)
+
+
+def test_cells_beyond_the_grid_are_cut_off_at_the_crop() -> None:
+    attribution = np.ones((3, 4), np.float32)
+    black = np.zeros((360, 640, 3), np.uint8)
+    step = make_step(0, attribution, black, place=(-30.0, 100.0, -20.0, 250.0))
+    pane = view(make_painter().paint(step, STATE), PANE_R).astype(int)
+    coloured = np.ptp(pane, axis=2) > 60
+    rows = np.flatnonzero(coloured.any(axis=1))
+    k = 620 / 640
+    assert (rows.min(), rows.max() + 1) == pytest.approx((145 * k, 338 * k), abs=1)
+    assert coloured[rows.min() : rows.max() + 1, 1:-1].mean() > 0.98
+
+
+def test_a_place_that_covers_the_grid_is_drawn_as_the_grid() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-3, (66, 200)).astype(np.float32)
+    attribution = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    whole = make_painter().paint(make_step(0, attribution), STATE)
+    placed = make_painter().paint(make_step(0, attribution, place=(0.0, 66.0, 0.0, 200.0)), STATE)
+    difference = abs(whole.astype(int) - placed.astype(int))
+    assert difference.max() <= 30  # the step at the edge of the dead zone, moved by 1/32 of a pixel
+    assert difference.mean() < 0.2
+
+
+def test_a_unit_without_degrees_is_not_multiplied_by_the_lock(monkeypatch: Any) -> None:
+    meaning = Meaning(title="gradient", of="conv2d", unit="conv2d / pixel")
+    attribution = np.full((66, 200), 0.9, np.float32)
+    painter = make_painter()
+    for frame_id in range(40):
+        painter.paint(make_step(frame_id, attribution, meaning=meaning), STATE)
+    texts = words(painter, make_step(40, attribution, meaning=meaning), STATE, monkeypatch)
+    assert {"conv2d / pixel", "+1", "−1"} <= set(texts)
+
+
+def test_another_method_or_layer_has_its_own_scale_and_that_is_an_event() -> None:
+    painter = make_painter()
+    weak, strong = (np.full((66, 200), v, np.float32) for v in (1e-4, 1.0))
+    layer = Meaning(title="contrast", of="conv2d", unit="conv2d / pixel")
+    for frame_id in range(50):
+        painter.paint(make_step(frame_id, weak), STATE)
+    painter.paint(make_step(50, strong, meaning=layer), STATE)
+    painter.paint(make_step(51, weak), STATE)
+    assert [flag.text for flag in painter._history.flags] == ["contrast · conv2d", "contrast"]
+
+
+def test_each_frame_may_have_its_own_scale_and_then_it_is_said(monkeypatch: Any) -> None:
+    attribution = np.random.default_rng(0).normal(0, 1e-3, (66, 200)).astype(np.float32)
+    image = np.zeros((360, 640, 3), np.uint8)
+    painter = make_painter(scaling="frame")
+    strong = view(painter.paint(make_step(0, attribution, image), STATE), PANE_R)
+    weak = view(painter.paint(make_step(1, attribution * 0.1, image), STATE), PANE_R)
+    assert abs(strong.astype(int) - weak.astype(int)).max() <= 4
+    assert not painter._history.flags
+    said = words(painter, make_step(2, attribution, image), STATE, monkeypatch)
+    assert "scaled to this frame" in said
+    assert "calibrating" not in said
+    usual = words(make_painter(), make_step(2, attribution, image), STATE, monkeypatch)
+    assert "scaled to this frame" not in usual
+
+
+def slow_step(frame_id: int, explained: DriveStep, every: int) -> DriveStep:
+    """Return a step whose newest map is of an older one."""
+    step = make_step(frame_id, image=np.full((360, 640, 3), 10, np.uint8))
+    decision = replace(
+        step.decision,
+        explanation=explained.decision.explanation,
+        explained=explained.observation.frame,
+        every=every,
+        network_steering=-0.2,
+    )
+    return replace(step, decision=decision)
+
+
+def test_the_pair_is_of_the_frame_that_was_explained_last(monkeypatch: Any) -> None:
+    old = make_step(4, image=np.full((360, 640, 3), (200, 30, 10), np.uint8))
+    step = slow_step(6, old, 3)
+    picture = make_painter().paint(step, STATE)
+    assert (picture[80, 20:600] == (200, 30, 10)).all()
+    said = words(make_painter(), step, STATE, monkeypatch)
+    assert sum("every 3rd frame" in text for text in said) == 2
+    assert "000006" in said  # the numbers are of the newest step
+    assert "−14.0°" in said
+
+
+def test_the_scale_takes_an_older_map_into_account_once() -> None:
+    rng = np.random.default_rng(0)
+    old = make_step(0, rng.normal(0, 1e-3, (66, 200)).astype(np.float32))
+    painter = make_painter()
+    painter.paint(old, STATE)
+    for frame_id in range(1, 20):
+        painter.paint(slow_step(frame_id, old, 20), STATE)
+    keeper = painter._scales.of(old.decision.explanation)
+    assert len(keeper._maps) == 1
+
+
+def test_before_the_first_map_the_camera_is_live_and_the_other_pane_says_so(
+    monkeypatch: Any,
+) -> None:
+    image = np.full((360, 640, 3), (200, 30, 10), np.uint8)
+    step = make_step(image=image, explanation=None, network_steering=0.1)
+    assert (make_painter().paint(step, STATE)[80, 20:600] == (200, 30, 10)).all()
+    said = words(make_painter(), step, STATE, monkeypatch)
+    assert "calculating the first map" in said
+    assert "+7.0°" in said
+    assert not any("map: no network" in text for text in said)
 
 
 def test_the_same_map_has_the_same_colours_in_the_next_frame() -> None:
@@ -446,44 +593,6 @@ def test_a_change_of_the_scale_is_an_event() -> None:
 # ------------------------------------------------------------------ no text outside its slot
 
 
-Placed = list[tuple[str, Pixels, Pixels]]
-
-
-def record_texts(monkeypatch: pytest.MonkeyPatch) -> tuple[Placed, list[str]]:
-    placed: Placed = []
-    cut: list[str] = []
-    write, choose = Canvas.text, Type.choose
-
-    def text(self: Canvas, slot: Box, words: Any, *style: Any, **options: Any) -> Pixels:
-        result = write(self, slot, words, *style, **options)
-        first = words if isinstance(words, str) else words[0]
-        placed.append((first, self.pens.pixels(slot), result))
-        return result
-
-    def chosen(self: Type, *arguments: Any) -> str:
-        result = choose(self, *arguments)
-        if result.endswith("…") or not result:
-            cut.append(f"{arguments[0]} -> {result}")
-        return result
-
-    monkeypatch.setattr(Canvas, "text", text)
-    monkeypatch.setattr(Type, "choose", chosen)
-    return placed, cut
-
-
-def check_texts(placed: Placed, cut: list[str], size: tuple[int, int]) -> None:
-    assert not cut
-    whole = Box(0, 0, *size)
-    for words_, slot, found in placed:
-        assert slot.x <= found.x, words_
-        assert found.x + found.w <= slot.x + slot.w, words_
-        assert Box(*found).inside(whole), words_
-        assert set(words_) <= CHARACTERS, words_
-    boxes = [(words_, Box(*found)) for words_, _, found in placed]
-    for (a, first), (b, second) in combinations(boxes, 2):
-        assert not first.overlaps(second), (a, b)
-
-
 STATES = {
     "driving": STATE,
     "paused": replace(STATE, paused=True, recording=Recording("held", 9.0), opacity=0.5),
@@ -493,7 +602,7 @@ STATES = {
         timing_ms=(("server", 444.0), ("net + map", 122.0), ("draw", 13.0), ("record", 11.0)),
         fps=888.8,
     ),
-    "gradient": replace(STATE, method=GRADIENT),
+    "slow": replace(STATE, opacity=0.5),
     "hour": replace(STATE, recording=Recording("on", 5999.9)),
     "notice": replace(STATE, notice="turn ahead: the expert steers"),
 }
@@ -514,7 +623,12 @@ def test_no_text_is_cut_or_lies_on_another(
         placed.clear()
         kinds = (EventKind.LANE_DEPARTURE,) if frame_id % 240 == 0 else ()
         world = replace(WORLD, spawn=f"spawn {frame_id % 7}")  # writes all words anew
-        step = make_step(frame_id + 100_000, attribution, events=kinds, steering=-0.888)
+        meaning = GRADIENT if name == "notice" else CONTRAST
+        step = make_step(
+            frame_id + 100_000, attribution, events=kinds, steering=-0.888, meaning=meaning
+        )
+        if name == "slow":
+            step = replace(step, decision=replace(step.decision, every=23))
         painter.paint(step, replace(STATES[name], world=world))
         check_texts(fixed + placed, cut, size)
 
@@ -568,12 +682,12 @@ def test_no_text_of_the_lost_card_is_cut(
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("method", [CONTRAST, GRADIENT])
 def test_no_text_of_the_help_is_cut_or_lies_on_another(
-    size: tuple[int, int], method: MethodView, monkeypatch: pytest.MonkeyPatch
+    size: tuple[int, int], method: Meaning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painter = make_painter(size)
-    picture = painter.paint(make_step(), STATE)
+    picture = painter.paint(make_step(meaning=method), STATE)
     placed, cut = record_texts(monkeypatch)
-    painter.paint_help(picture, replace(STATE, method=method))
+    painter.paint_help(picture, STATE)
     check_texts(placed, cut, size)
 
 

@@ -7,7 +7,8 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import carla_saliency.draw
-from carla_saliency.draw.text import BIG, CHARACTERS, FONTS, SMALL, STRONG, Type, clean, signed
+from carla_saliency.draw.text import BIG, CHARACTERS, FONTS, SMALL, STRONG, Type, clean
+from carla_saliency.draw.words import signed
 
 PACKAGE = Path(carla_saliency.draw.__file__).parent
 

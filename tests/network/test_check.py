@@ -7,7 +7,7 @@ import pytest
 
 from carla_saliency.core import Answer, Array, Inputs, Query
 from carla_saliency.errors import BadInputError
-from carla_saliency.network.check import check_gradient
+from carla_saliency.network.check import GradientCheck, check_gradient
 
 SHAPE = (12, 20, 3)
 
@@ -25,7 +25,7 @@ class TwoLayers:
         hidden = inputs.image.reshape(-1, 720) @ self.first
         return np.tanh(np.maximum(hidden, 0) @ self.second).astype(np.float32)
 
-    def run(self, query: Query, inputs: Inputs) -> Answer:
+    def run(self, query: Query, inputs: Inputs, gates: Array | None = None) -> Answer:
         hidden = inputs.image.reshape(-1, 720) @ self.first
         steering = np.tanh(np.maximum(hidden, 0) @ self.second)
         back = (1 - steering**2)[:, None] * self.second * (hidden > 0)
@@ -47,8 +47,14 @@ def test_a_right_gradient_passes_with_any_seed(seed: int) -> None:
     check_gradient(TwoLayers(), SHAPE, [(0.0, 255.0)], seed=seed)
 
 
-def test_a_dead_network_passes() -> None:
-    check_gradient(TwoLayers(gain=0.0), SHAPE, [(0.0, 255.0)])
+def test_a_dead_network_passes_and_is_called_dead() -> None:
+    assert check_gradient(TwoLayers(gain=0.0), SHAPE, [(0.0, 255.0)]) == GradientCheck(None, True)
+    assert not check_gradient(TwoLayers(), SHAPE, [(0.0, 255.0)]).dead
+
+
+def test_a_right_gradient_has_a_ratio_of_one() -> None:
+    ratio = check_gradient(TwoLayers(), SHAPE, [(0.0, 255.0)]).ratio
+    assert ratio == pytest.approx(1, abs=0.01)
 
 
 def test_a_saturated_network_passes() -> None:
@@ -59,6 +65,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
     "the other sign": lambda g: -g,
     "twice as much": lambda g: 2 * g,
     "a tenth more": lambda g: np.float32(1.1) * g,
+    "a scale left out": lambda g: np.float32(127.5) * g,
     "nothing": lambda g: 0 * g,
     "half of it missing": half_missing,
     "channels in another order": lambda g: g[..., ::-1],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from carla_saliency.core import Inputs, Query
-from carla_saliency.network.runtime import load_network
+from carla_saliency.network.loading import load_network
 
 MATERIAL = Path(__file__).parents[2].parent / "shared" / "material"
 MODELS = {
@@ -25,7 +25,7 @@ needs_material = pytest.mark.skipif(
 @needs_material
 @pytest.mark.parametrize("name", MODELS)
 def test_a_published_network_steers_and_explains_as_in_tensorflow(name: str) -> None:
-    network = load_network(MATERIAL / "models" / MODELS[name])
+    network = load_network(MATERIAL / "models" / MODELS[name]).network
     frames = [path.parent for path in sorted(MATERIAL.glob(f"oracle/{name}/*/meta.json"))]
     assert len(frames) >= 2
     for frame in frames:

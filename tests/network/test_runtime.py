@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from carla_saliency.core import Inputs, Query
-from carla_saliency.network.layers import Layer, LayerGraph
+from carla_saliency.network.layers import Layer, chain
 from carla_saliency.network.runtime import OnnxNetwork
 
 SHAPE = (4, 6, 3)
@@ -15,7 +15,7 @@ WEIGHTS = np.linspace(-1, 1, 72, dtype=np.float32)
 def network() -> OnnxNetwork:
     weights = (WEIGHTS[:, None], np.zeros(1, np.float32))
     return OnnxNetwork(
-        LayerGraph(SHAPE, (Layer("Flatten", "f", {}), Layer("Dense", "d", {"units": 1}, weights)))
+        chain(SHAPE, [Layer("Flatten", "f", {}), Layer("Dense", "d", {"units": 1}, weights)])
     )
 
 

@@ -15,11 +15,14 @@ from carla_saliency.core import (
     Explanation,
     Frame,
     HandOver,
+    Inputs,
     LaneView,
     Manual,
+    Meaning,
     Observation,
     Pause,
     Pose,
+    Seen,
 )
 from carla_saliency.errors import BadInputError
 from carla_saliency.pilot.learned import TURN, LearnedPilot
@@ -43,6 +46,9 @@ CONTRACT = Contract(
 class FixedExplainer:
     """A network that always commands the same; checks that it is asked for the right frame."""
 
+    slow = False
+    meaning = Meaning(title="fixed")
+
     def __init__(self, name: str, steering: float) -> None:
         self.name = name
         self.steering = steering
@@ -50,9 +56,16 @@ class FixedExplainer:
 
     def explain(self, frame: Frame) -> Explanation:
         self.frames.append(frame.frame_id)
-        return Explanation(
-            frame.frame_id, self.name, self.steering, np.zeros((66, 200), np.float32)
-        )
+        return self.explain_seen(self.look(frame))
+
+    def look(self, frame: Frame) -> Seen:
+        return Seen(frame.frame_id, frame.image, Inputs(np.zeros((1, 4, 4, 3), np.float32)))
+
+    def steer(self, seen: Seen) -> float:
+        return self.steering
+
+    def explain_seen(self, seen: Seen) -> Explanation:
+        return Explanation(seen.frame_id, self.name, self.steering, np.zeros((66, 200), np.float32))
 
 
 def view(**more: Any) -> LaneView:

@@ -1,72 +1,54 @@
-"""What each method must answer, on networks whose right answer is known."""
+"""One set of questions for every saliency method."""
 
 from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
 import pytest
+from numpy_network import NumpyNetwork, PlainFeed, Step
 
-from carla_saliency.core import Contract, Explainer, Frame, Inputs
+from carla_saliency.core import Frame
 from carla_saliency.errors import BadInputError
-from carla_saliency.network.contract import DEFAULT_CONTRACT
-from carla_saliency.network.layers import Layer, LayerGraph
-from carla_saliency.network.preprocess import RGB_TO_YUV, ContractPreprocess
-from carla_saliency.network.runtime import OnnxNetwork
-from carla_saliency.saliency import METHODS
+from carla_saliency.saliency import METHODS, Method, Options, default_layer
 
-GRID = (66, 200)
-
-
-def contract(**changes: object) -> Contract:
-    return dataclasses.replace(DEFAULT_CONTRACT, **changes)  # type: ignore[arg-type]
+ROWS, COLUMNS = 24, 36
+GRID = (ROWS, COLUMNS)
+QUICK = Options(steps=4, samples=4, masks=40)
+CAMS = ("gradcam", "gradcam++", "layercam")
 
 
-def linear_network(weights: np.ndarray) -> OnnxNetwork:
-    """Return the network whose steering is the sum of weights times input, plus 0.25."""
-    layers = (
-        Layer("Flatten", "flatten", {}),
-        Layer(
-            "Dense",
-            "steering",
-            {"units": 1},
-            (weights.reshape(-1, 1).astype(np.float32), np.array([0.25], np.float32)),
-        ),
+def curved_network(seed: int = 3) -> NumpyNetwork:
+    rng = np.random.default_rng(seed)
+    return NumpyNetwork(
+        (ROWS, COLUMNS, 3),
+        Step("conv1", rng.normal(0, 0.2, (5, 5, 3, 4)), rng.normal(0, 0.1, 4), (2, 2), "elu"),
+        Step("conv2", rng.normal(0, 0.2, (3, 3, 4, 5)), rng.normal(0, 0.1, 5), (2, 2), "relu"),
+        Step("dense1", rng.normal(0, 0.1, (4 * 7 * 5, 6)), rng.normal(0, 0.1, 6), (1, 1), "elu"),
+        Step("steering", rng.normal(0, 0.5, (6, 1)), np.array([0.1]), (1, 1), "tanh"),
     )
-    return OnnxNetwork(LayerGraph(weights.shape, layers))
 
 
-def curved_network() -> OnnxNetwork:
-    rng = np.random.default_rng(3)
-    layers = (
-        Layer("Rescaling", "r", {"scale": 1 / 127.5, "offset": -1.0}),
-        Layer(
-            "Conv2D",
-            "c",
-            {"filters": 4, "kernel_size": [5, 5], "strides": [2, 2], "activation": "elu"},
-            (rng.normal(0, 0.2, (5, 5, 3, 4)).astype(np.float32), np.zeros(4, np.float32)),
-        ),
-        Layer("Flatten", "f", {}),
-        Layer(
-            "Dense",
-            "d",
-            {"units": 1, "activation": "tanh"},
-            (
-                rng.normal(0, 0.01, (31 * 98 * 4, 1)).astype(np.float32),
-                np.zeros(1, np.float32),
-            ),
-        ),
+def dead_network() -> NumpyNetwork:
+    alive = curved_network()
+    *others, last = alive.steps
+    return NumpyNetwork(
+        alive.shape, *others, dataclasses.replace(last, kernel=np.zeros_like(last.kernel))
     )
-    return OnnxNetwork(LayerGraph((*GRID, 3), layers))
 
 
-def random_picture(height: int = 360, width: int = 640, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+def picture(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (ROWS, COLUMNS, 3), np.uint8)
 
 
-def explainer_of(method: str, network: OnnxNetwork, of: Contract = DEFAULT_CONTRACT) -> Explainer:
-    return METHODS[method](network, ContractPreprocess(of))
+def feed() -> PlainFeed:
+    return PlainFeed(1 / 127.5, -1.0)
+
+
+def explainer_of(
+    method: str, network: NumpyNetwork | None = None, options: Options = QUICK
+) -> Method:
+    return METHODS[method](network or curved_network(), feed(), options)
 
 
 @pytest.fixture(params=METHODS)
@@ -74,129 +56,206 @@ def method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_the_table_has_the_default_first() -> None:
-    assert list(METHODS) == ["contrast", "gradient", "gradient-x-input", "abs-gradient"]
-    assert all(explainer.name == name for name, explainer in METHODS.items())
+def test_the_table_has_all_methods_and_the_default_first() -> None:
+    names = (
+        "contrast gradient abs-gradient gradient-x-input guided smoothgrad vargrad "
+        "integrated-gradients gradcam gradcam++ layercam visualbackprop occlusion rise keras-vis"
+    )
+    assert list(METHODS) == names.split()
 
 
-def test_the_map_is_of_the_frame_and_on_the_networks_grid(method: str) -> None:
-    frame = Frame(17, 0.85, random_picture())
+def test_the_map_is_of_the_frame_and_on_its_grid(method: str) -> None:
+    frame = Frame(17, 0.85, picture())
     before = frame.image.copy()
-    explanation = explainer_of(method, curved_network()).explain(frame)
-    assert explanation.frame_id == 17
-    assert explanation.method == method
-    assert explanation.attribution.shape == GRID
+    explanation = explainer_of(method).explain(frame)
+    assert (explanation.frame_id, explanation.method) == (17, method)
+    assert explanation.attribution.shape == ((4, 7) if method in CAMS else GRID)
+    assert (explanation.place is not None) == (method in CAMS)
+    assert np.abs(explanation.attribution).max() > 0
     assert np.array_equal(frame.image, before)
 
 
-def test_the_steering_is_that_of_the_network_asked_alone(method: str) -> None:
-    network, preprocess = curved_network(), ContractPreprocess(DEFAULT_CONTRACT)
-    explainer = METHODS[method](network, preprocess)
-    for seed in range(5):
-        picture = random_picture(seed=seed)
-        alone = network.steer(Inputs(preprocess.encode(preprocess.crop(picture))[None]))
-        assert explainer.explain(Frame(0, 0.0, picture)).steering == pytest.approx(
-            float(alone[0]), abs=1e-5
-        )
+@pytest.mark.parametrize("linear", [False, True])
+def test_the_steering_is_that_of_the_network_asked_alone(method: str, linear: bool) -> None:
+    network = curved_network()
+    explainer = explainer_of(method, network, dataclasses.replace(QUICK, linear=linear))
+    for seed in range(3):
+        frame = Frame(seed, 0.0, picture(seed))
+        alone = float(network.steer(feed().look(frame).inputs)[0])
+        assert explainer.explain(frame).steering == pytest.approx(alone, abs=1e-7)
+        assert explainer.steer(explainer.look(frame)) == pytest.approx(alone, abs=1e-7)
 
 
-COLOURS = {"rgb": np.eye(3), "bgr": np.eye(3)[::-1], "yuv": RGB_TO_YUV.astype(float)}
+def test_a_frame_has_the_same_map_each_time(method: str) -> None:
+    explainer, frame = explainer_of(method), Frame(0, 0.0, picture())
+    first = explainer.explain(frame).attribution
+    explainer.explain(Frame(1, 0.05, picture(1)))
+    assert np.array_equal(explainer.explain(frame).attribution, first)
+    assert np.array_equal(explainer_of(method).explain(frame).attribution, first)
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (1 / 127.5, -1.0)])
-def test_a_linear_network_gives_exactly_its_weights(
-    method: str, colour: str, scale: float, offset: float
-) -> None:
-    weights = np.random.default_rng(1).normal(0, 1e-3, (*GRID, 3))
-    of = contract(colour=colour, scale=scale, offset=offset)
-    picture = random_picture() // 4 + 100  # muted, so that no U or V is cut at its end
-    explanation = explainer_of(method, linear_network(weights), of).explain(Frame(0, 0.0, picture))
-
-    rgb = ContractPreprocess(of).crop(picture).astype(np.float32)
-    per_level = scale * (weights @ COLOURS[colour])  # of R, G, B
-    expected = {
-        "contrast": (per_level * (rgb - cv2.GaussianBlur(rgb, (0, 0), 6))).sum(axis=2),
-        "gradient": per_level.sum(axis=2),
-        "gradient-x-input": (per_level * rgb).sum(axis=2),
-        "abs-gradient": np.abs(per_level).max(axis=2),
-    }[method]
-    largest = np.abs(expected).max()
-    assert np.abs(explanation.attribution - expected).max() < 1e-5 * largest
+def test_what_was_seen_is_explained_without_looking_again(method: str) -> None:
+    explainer, frame = explainer_of(method), Frame(0, 0.0, picture())
+    seen = explainer.look(frame)
+    looks = explainer.feed.looks  # type: ignore[attr-defined]
+    later = explainer.explain_seen(seen).attribution
+    assert explainer.feed.looks == looks  # type: ignore[attr-defined]
+    assert np.array_equal(explainer.explain(frame).attribution, later)
 
 
-def test_positive_means_right_and_brighter() -> None:
-    weights = np.zeros((*GRID, 3))
-    weights[30, 100] = 0.001  # brighter here steers to the right
-    picture = np.full((360, 640, 3), 50, np.uint8)
-    picture[140 + 95 : 140 + 108, 314:328] = 200  # and it is brighter than what is around
-    frame = Frame(0, 0.0, picture)
-    gradient = explainer_of("gradient", linear_network(weights)).explain(frame).attribution
-    contrast = explainer_of("contrast", linear_network(weights)).explain(frame).attribution
-    assert gradient[30, 100] == pytest.approx(0.003)
-    assert 0.003 * 75 < contrast[30, 100] < 0.003 * 150
-    darker = explainer_of("contrast", linear_network(-weights)).explain(frame).attribution
-    assert darker[30, 100] == pytest.approx(-contrast[30, 100])
+def test_new_weights_give_another_map(method: str) -> None:
+    network, frame = curved_network(), Frame(0, 0.0, picture())
+    ours = explainer_of(method, network).explain(frame).attribution.ravel()
+    other = explainer_of(method, network.randomised(5)).explain(frame).attribution.ravel()
+    assert np.abs(ours - other).max() > 0.1 * np.abs(ours).max()
+    if ours.std() > 0 and other.std() > 0:
+        assert np.corrcoef(ours, other)[0, 1] < 0.9
 
 
-def test_a_plain_picture_has_no_contrast_to_push() -> None:
-    weights = np.random.default_rng(2).normal(0, 1, (*GRID, 3))
-    plain = Frame(0, 0.0, np.full((360, 640, 3), 93, np.uint8))
-    attribution = explainer_of("contrast", linear_network(weights)).explain(plain).attribution
-    assert np.abs(attribution).max() < 1e-3
-
-
-def test_gradient_x_input_of_a_linear_network_adds_up_to_its_steering() -> None:
-    weights = np.random.default_rng(4).normal(0, 1e-4, (*GRID, 3))
-    explainer = explainer_of("gradient-x-input", linear_network(weights))
-    explanation = explainer.explain(Frame(0, 0.0, random_picture()))
-    pushed = float(explanation.attribution.astype(np.float64).sum())
-    assert pushed == pytest.approx(explanation.steering - 0.25, abs=1e-4)  # 0.25 is its bias
-
-
-def test_a_black_picture_pushes_nothing_against_black() -> None:
-    weights = np.random.default_rng(5).normal(0, 1, (*GRID, 3))
-    black = Frame(0, 0.0, np.zeros((360, 640, 3), np.uint8))
-    attribution = explainer_of("gradient-x-input", linear_network(weights)).explain(black)
-    assert not attribution.attribution.any()
-
-
-def test_abs_gradient_takes_the_strongest_colour_whatever_its_sign() -> None:
-    weights = np.zeros((*GRID, 3))
-    weights[10, 20] = [0.001, -0.004, 0.002]
-    frame = Frame(0, 0.0, random_picture())
-    attribution = explainer_of("abs-gradient", linear_network(weights)).explain(frame).attribution
-    assert attribution[10, 20] == pytest.approx(0.004)
-    assert np.count_nonzero(attribution) == 1
-
-
-@pytest.mark.parametrize("rows", [33, 66, 132])
-def test_the_blur_of_contrast_grows_with_the_grid(rows: int) -> None:
-    weights = np.zeros((rows, 200, 3))
-    weights[rows // 2, 100] = 1
-    of = contract(input_height_px=rows)
-    picture = random_picture()
-    rgb = ContractPreprocess(of).crop(picture).astype(np.float32)
-    blurred = cv2.GaussianBlur(rgb, (0, 0), 6 * rows / 66)
-    got = explainer_of("contrast", linear_network(weights), of).explain(Frame(0, 0.0, picture))
-    expected = (rgb - blurred)[rows // 2, 100].sum()
-    assert got.attribution[rows // 2, 100] == pytest.approx(expected, rel=1e-4)
-
-
-def test_the_words_of_a_method_are_short(method: str) -> None:
-    explainer = METHODS[method]
-    assert explainer.title
-    assert explainer.unit.startswith("deg / ")
-    assert 0 < len(explainer.hint) <= 2
-    if explainer.signed:
-        assert "left" in explainer.left
-        assert "right" in explainer.right
+def test_a_dead_network_has_a_map_of_zeros(method: str) -> None:
+    explanation = explainer_of(method, dead_network()).explain(Frame(0, 0.0, picture()))
+    if method == "visualbackprop":  # by definition it does not know what is behind convolutions
+        assert explanation.attribution.any()
     else:
-        assert (explainer.left, explainer.right) == ("little", "much")
+        assert not explanation.attribution.any()
 
 
-def test_a_network_that_answers_nan_is_one_clear_line(method: str) -> None:
-    weights = np.full((*GRID, 3), np.nan)
-    explainer = METHODS[method](linear_network(weights), ContractPreprocess(DEFAULT_CONTRACT))
+@pytest.mark.parametrize("grad", ["none", "absolute", "negate", "invert", "relu", "small_values"])
+def test_keras_vis_paints_no_dead_network_bright(grad: str) -> None:
+    options = Options(grad=grad)  # type: ignore[arg-type]
+    explainer = explainer_of("keras-vis", dead_network(), options)
+    assert not explainer.explain(Frame(0, 0.0, picture())).attribution.any()
+
+
+def test_nan_weights_are_one_clear_line(method: str) -> None:
+    network = curved_network()
+    first, *others = network.steps
+    broken = dataclasses.replace(first, kernel=np.full_like(first.kernel, np.nan))
+    explainer = explainer_of(method, NumpyNetwork(network.shape, broken, *others))
     with pytest.raises(BadInputError, match="NaN or infinity for frame 7"):
-        explainer.explain(Frame(7, 0.0, random_picture()))
+        explainer.explain(Frame(7, 0.0, picture()))
+
+
+def test_an_unknown_layer_is_refused_with_the_names_of_the_layers(method: str) -> None:
+    expected = "no layer conv9: use one of conv1, conv2, dense1, steering"
+    with pytest.raises(BadInputError, match=expected):
+        explainer_of(method, options=Options(layer="conv9"))
+    with pytest.raises(BadInputError, match=expected):
+        explainer_of(method).explain_layers(Frame(0, 0.0, picture()), ["conv1", "conv9"])
+
+
+def test_every_layer_is_explained_as_if_it_were_asked_for_alone(method: str) -> None:
+    frame, names = Frame(0, 0.0, picture()), ["conv2", "conv1", "dense1", "steering"]
+    names_with_cells = names[:2] if method in CAMS else names
+    explanations = explainer_of(method).explain_layers(frame, names)
+    assert len(explanations) == len(names_with_cells)
+    for name, together in zip(names_with_cells, explanations, strict=True):
+        explainer = explainer_of(method, options=dataclasses.replace(QUICK, layer=name))
+        alone = explainer.explain(frame)
+        largest = np.abs(alone.attribution).max()
+        assert np.abs(together.attribution - alone.attribution).max() <= 1e-5 * largest
+        assert together.meaning == alone.meaning == explainer.meaning
+        assert together.place == alone.place
+        assert together.steering == pytest.approx(alone.steering, abs=1e-7)
+        assert together.meaning.of == ("steering" if method in CAMS else name)
+
+
+@pytest.mark.parametrize(
+    "method", ["contrast", "gradient", "guided", "keras-vis", "gradcam", "visualbackprop"]
+)
+def test_all_layers_take_one_call_of_the_network(method: str) -> None:
+    explainer = explainer_of(method)
+    explainer.explain_layers(Frame(0, 0.0, picture()), ["conv1", "conv2", "dense1", "steering"])
+    assert explainer.network.calls == 1  # type: ignore[attr-defined]
+    assert explainer.explain_layers(Frame(0, 0.0, picture()), []) == []
+
+
+def test_the_words_fit_the_numbers(method: str) -> None:
+    meaning = explainer_of(method).meaning
+    signed = "contrast gradient gradient-x-input guided smoothgrad integrated-gradients"
+    assert meaning.signed == (method in [*signed.split(), "occlusion", "rise"])
+    assert len(meaning.hint) == 2
+    assert all(len(line) <= 36 for line in meaning.hint)
+    if meaning.signed:
+        assert "left" in meaning.left
+        assert "right" in meaning.right
+        assert meaning.unit.startswith("deg / ")
+    else:
+        assert (meaning.left, meaning.right) == ("little", "much")
+    values = explainer_of(method).explain(Frame(0, 0.0, picture())).attribution
+    assert (values.min() < 0) == meaning.signed
+
+
+def test_only_the_steering_is_in_degrees(method: str) -> None:
+    meaning = explainer_of(method, options=Options(layer="conv1")).meaning
+    if method == "layercam":
+        assert meaning.unit == "deg / cell"
+        return
+    assert not meaning.unit.startswith("deg")
+    if method not in CAMS:
+        assert "conv1" in meaning.title
+        assert "left" not in meaning.left
+        assert meaning.unit == "relative" or "conv1 / " in meaning.unit
+
+
+def test_linear_is_said_and_changes_the_numbers_of_a_tanh_head(method: str) -> None:
+    frame = Frame(0, 0.0, picture())
+    usual = explainer_of(method).explain(frame)
+    linear = explainer_of(method, options=dataclasses.replace(QUICK, linear=True)).explain(frame)
+    assert "before the last activation: larger numbers" in linear.meaning.title
+    if method in ("visualbackprop", "keras-vis"):  # not of the head; scaled to itself
+        assert np.allclose(linear.attribution, usual.attribution, atol=1e-5)
+    else:
+        assert np.abs(linear.attribution).max() > np.abs(usual.attribution).max()
+
+
+def test_a_network_that_only_steers_has_the_black_box_methods(method: str) -> None:
+    alive = curved_network()
+    network = NumpyNetwork(alive.shape, *alive.steps, gradient=False)
+    if METHODS[method].needs_gradient:
+        with pytest.raises(BadInputError, match=f"{method}.* needs .*: use one of occlusion, rise"):
+            explainer_of(method, network)
+        return
+    frame = Frame(0, 0.0, picture())
+    explanation = explainer_of(method, network).explain(frame)
+    assert np.array_equal(explanation.attribution, explainer_of(method).explain(frame).attribution)
+    assert network.calls == 0  # only `steer`
+    for options in (Options(layer="conv1"), Options(linear=True)):
+        with pytest.raises(BadInputError, match="only be asked for its steering"):
+            explainer_of(method, network, options)
+
+
+def test_slow_methods_are_those_of_many_pictures() -> None:
+    slow = [name for name, method in METHODS.items() if method.slow]
+    assert slow == ["smoothgrad", "vargrad", "integrated-gradients", "occlusion", "rise"]
+
+
+def test_the_default_layer_is_the_deepest_that_has_a_height() -> None:
+    assert default_layer(curved_network()) == "conv2"
+    flat = NumpyNetwork(
+        (6, 9, 3),
+        Step("conv1", np.ones((3, 3, 3, 2)), np.zeros(2), (1, 1), "relu"),
+        Step("conv2", np.ones((4, 1, 2, 2)), np.zeros(2), (1, 1), "relu"),  # one row is left
+        Step("steering", np.ones((14, 1)), np.zeros(1)),
+    )
+    assert default_layer(flat) == "conv1"
+    with pytest.raises(BadInputError, match="no convolution with more than one row"):
+        default_layer(NumpyNetwork((2, 3, 3), Step("steering", np.ones((18, 1)), np.zeros(1))))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"towards": "up"},
+        {"baseline": "white"},
+        {"grad": "square"},
+        {"steps": 0},
+        {"masks": 0},
+        {"noise": float("nan")},
+        {"noise": -0.1},
+    ],
+)
+def test_wrong_options_are_one_clear_line(wrong: dict[str, object]) -> None:
+    (name,) = wrong
+    with pytest.raises(BadInputError, match=f"^{name} must be .*, received"):
+        Options(**wrong)  # type: ignore[arg-type]

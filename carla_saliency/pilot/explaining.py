@@ -1,0 +1,161 @@
+"""Explains the frames of a drive: each one in its tick, or every n-th in a thread of its own.
+
+Steering never waits for a map. A method that does not fit into a tick is computed by one worker,
+one frame at a time; meanwhile the map that is shown is of an older frame, and says so. In a drive
+that nobody watches, every n-th frame is waited for, so that the same drive gives the same maps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from carla_saliency.core import Explainer, Explanation, Frame
+from carla_saliency.errors import BadInputError
+
+ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of the network after one frame.
+
+    Attributes:
+        steering: The network's own output for this frame.
+        explanation: The newest one; None if none is finished yet.
+        explained: The frame that it is of, if that is an older one.
+        every: How many frames it is from one explained frame to the next.
+    """
+
+    steering: float
+    explanation: Explanation | None
+    explained: Frame | None = None
+    every: int = 1
+
+
+class Explaining:
+    """Asks the chosen saliency method about every frame, or about as many as it can do.
+
+    Args:
+        explainers: The methods by name.
+        every: Slow methods explain every n-th frame; None = as many as fit, measured.
+        waits: An explanation is waited for before the next is begun, so that which frame shows
+            which map does not depend on the machine; n is then fixed after the first one.
+        tick_s: How long a tick should take.
+        say: Is told one line when n was measured.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        explainers: Mapping[str, Explainer],
+        every: int | None = None,
+        waits: bool = False,
+        tick_s: float = 0.05,
+        say: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._explainers = explainers
+        self._wanted_every, self._waits = every, waits
+        self._tick_s, self._say, self._clock = tick_s, say, clock
+        self._measured: dict[str, int] = {}  # method -> n
+        self._pool: ThreadPoolExecutor | None = None
+        self._job: tuple[Frame, Future[Explanation]] | None = None
+        self._newest: tuple[Frame, Explanation] | None = None
+        self._method = ""
+        self._since = 0  # frames since the last job began
+        self._spacing = 1
+
+    def look(self, method: str, frame: Frame) -> Look:
+        """Return the steering for this frame, and the newest map.
+
+        Args:
+            method: Name of the saliency method; after a change, older maps of another are dropped.
+            frame: The newest one.
+
+        Raises:
+            BadInputError: If the network answers NaN or infinity, or can't be explained so.
+        """
+        explainer = self._explainers[method]
+        if method != self._method:
+            self._method, self._newest, self._since = method, None, 0
+            self._finish()
+        if not explainer.slow and (self._wanted_every or 1) == 1:
+            explanation = explainer.explain(frame)
+            return Look(explanation.steering, explanation)
+        seen = explainer.look(frame)
+        steering = explainer.steer(seen)
+        if not math.isfinite(steering):
+            raise BadInputError(
+                f"the network answers NaN or infinity for frame {frame.frame_id}: its weights or "
+                "its contract's scale are wrong: give another --model"
+            )
+        every = self._every(explainer, method, frame)
+        self._collect(method)
+        due = self._since == 0 or self._since >= every
+        if self._job is None and due:
+            self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="explaining")
+            self._job = frame, self._pool.submit(explainer.explain_seen, seen)
+            self._spacing, self._since = max(self._since, 1), 0
+        self._since += 1
+        every = max(every, self._spacing)
+        if self._newest is None:
+            return Look(steering, None, every=every)
+        explained, explanation = self._newest
+        return Look(steering, explanation, explained, every)
+
+    def close(self) -> None:
+        """End the worker, after what it is doing."""
+        self._finish()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _every(self, explainer: Explainer, method: str, frame: Frame) -> int:
+        """Return n; where maps are waited for, it is measured once, on a frame that is not kept."""
+        if self._wanted_every is not None:
+            return self._wanted_every
+        if not self._waits:
+            return 1  # as soon as the worker is free
+        if method not in self._measured:
+            seen = explainer.look(frame)
+            explainer.explain_seen(seen)  # the first compiles
+            begin_s = self._clock()
+            explainer.explain_seen(seen)
+            took_s = self._clock() - begin_s
+            every = max(1, math.ceil(took_s / self._tick_s))
+            self._measured[method] = every
+            self._say(
+                f"{method} takes {took_s * 1000:.0f} ms: a map of every {ordinal(every)} frame "
+                f"(--every {every} does the same again)"
+            )
+        return self._measured[method]
+
+    def _collect(self, method: str) -> None:
+        """Take the finished explanation; wait for it where the next one is due."""
+        if self._job is None:
+            return
+        frame, future = self._job
+        every = self._wanted_every or self._measured.get(method, 1)
+        must_wait = self._waits and self._since >= every
+        if must_wait or (future.done() and not self._waits):
+            self._newest = frame, future.result()
+            self._job = None
+
+    def _finish(self) -> None:
+        """Let the job end; what it finds is of no use any more."""
+        if self._job is not None:
+            future = self._job[1]
+            if not future.cancel():
+                future.exception()
+            self._job = None
+
+
+def ordinal(number: int) -> str:
+    """Return "2nd" for 2."""
+    if number % 100 not in (11, 12, 13):
+        return f"{number}{ENDINGS.get(number % 10, 'th')}"
+    return f"{number}th"

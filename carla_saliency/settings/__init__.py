@@ -1,0 +1,36 @@
+"""Settings of the commands: plain dataclasses.
+
+A field `take_over` is the flag `--take-over` and the key `take_over` in a YAML file. A field
+without a default is for words that are given without a flag.
+"""
+
+from __future__ import annotations
+
+from carla_saliency.settings.commands import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    CollectSettings,
+    DoctorSettings,
+    DriveSettings,
+    ExplainSettings,
+    ServeSettings,
+    TrainSettings,
+)
+from carla_saliency.settings.fields import check_output, parse_size, require
+from carla_saliency.settings.network import MethodSettings, NetworkSettings
+
+__all__ = [
+    "DEFAULT_HOST",
+    "DEFAULT_PORT",
+    "CollectSettings",
+    "DoctorSettings",
+    "DriveSettings",
+    "ExplainSettings",
+    "MethodSettings",
+    "NetworkSettings",
+    "ServeSettings",
+    "TrainSettings",
+    "check_output",
+    "parse_size",
+    "require",
+]

@@ -1,0 +1,237 @@
+"""One dataclass per command: its flags, their defaults and their help, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from carla_saliency.errors import BadInputError
+from carla_saliency.settings.fields import (
+    check_output,
+    flag,
+    parse_size,
+    positional,
+    require,
+)
+from carla_saliency.settings.network import MethodSettings, NetworkSettings
+
+DEFAULT_PORT = 2000
+DEFAULT_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveSettings(NetworkSettings, MethodSettings):
+    """Drive a car with a steering network and show, live, what moved the steering."""
+
+    host: str | None = flag(None, f"computer that runs the CARLA server ({DEFAULT_HOST})", "HOST")
+    port: int | None = flag(None, f"TCP port of the CARLA server ({DEFAULT_PORT})", "N")
+    timeout: float = flag(10.0, "seconds to wait for any answer of the server", "SECONDS")
+    any_version: bool = flag(False, "go on although client and server versions differ")
+    embedded: Literal["auto", "always", "never"] = flag(
+        "auto",
+        "start the embedded server: auto = only if no --host or --port is given and none answers",
+    )
+    take_over: bool = flag(
+        False, "drive although the world is already synchronous; leaves it asynchronous"
+    )
+    weather: str | None = flag(
+        None, "a CARLA preset such as ClearNoon; as found if not given", "NAME"
+    )
+    lights: Literal["ignore", "obey"] = flag("ignore", "whether red lights are obeyed")
+    map: str | None = flag(None, "NAME of a map of the server, or an OpenDRIVE FILE.xodr", "MAP")
+    filter: str | None = flag(
+        None,
+        "blueprint of the ego vehicle (the contract's; vehicle.tesla.model3 for the shipped one)",
+        "BLUEPRINT",
+    )
+    rolename: str = flag("hero", "role name of the ego vehicle", "NAME")
+    spawn: int | None = flag(None, "number of the spawn point; drawn with --seed if not given", "N")
+    camera: str | None = flag(None, "size of the camera's picture (the network's contract)", "WxH")
+    res: str = flag("1280x720", "size of the window and of the video", "WxH")
+    fps: float = flag(20.0, "ticks per simulated second", "HZ")
+    pace: float | None = flag(
+        None,
+        "simulated seconds per real second, 0 = as fast as it can (1 with a window, else 0)",
+        "X",
+    )
+    every: int | None = flag(
+        None,
+        "map for every n-th frame only, for slow methods (measured at the start if not given)",
+        "N",
+    )
+    longitudinal: Literal["speed", "network"] = flag(
+        "speed", "who works the pedals: the speed control, or the network's throttle"
+    )
+    junctions: Literal["expert", "network"] = flag(
+        "expert", "who steers where the road turns at a junction"
+    )
+    speed: float = flag(30.0, "set speed in km/h", "KM/H")
+    ticks: int | None = flag(None, "stop after this many ticks", "N")
+    seconds: float | None = flag(None, "stop after this many simulated seconds", "S")
+    record: str | None = flag(None, "video file to write, FILE.mp4", "FILE.mp4")
+    headless: bool = flag(False, "no window")
+    seed: int = flag(0, "of all that is drawn by chance: spawn point, turns, look of the road", "N")
+    summary: str | None = flag(
+        None, "write the numbers of the drive to this FILE.json", "FILE.json"
+    )
+
+    def check(self) -> None:
+        """Refuse what can't work, before anything is started.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        self.check_method()
+        require("--every", self.every, 1, 10**6, "frames")
+        require("--port", self.port, 1, 65535)
+        require("--timeout", self.timeout, 0.1, 3600, "seconds")
+        require("--fps", self.fps, 1, 200, "ticks per second")
+        require("--pace", self.pace, 0, 1000, "times real time")
+        require("--speed", self.speed, 1, 200, "km/h")
+        require("--ticks", self.ticks, 1, 10**9, "ticks")
+        require("--seconds", self.seconds, 0.001, 10**7, "seconds")
+        require("--spawn", self.spawn, 0, 10**6)
+        require("--seed", self.seed, 0, 2**31 - 1)
+        parse_size("--res", self.res, "1280x720")
+        if self.camera is not None:
+            parse_size("--camera", self.camera, "640x360")
+        if self.embedded == "always" and (self.host or self.port):
+            raise BadInputError(
+                "--embedded always starts a server of its own: leave out --host and --port"
+            )
+        if self.record is not None:
+            check_output("--record", self.record, ".mp4")
+        if self.summary is not None:
+            check_output("--summary", self.summary, ".json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings(NetworkSettings, MethodSettings):
+    """Explain pictures: each becomes a PNG with the camera beside what moved the steering."""
+
+    images: tuple[str, ...] = positional(
+        "pictures (PNG, JPEG) or videos (MP4, AVI, ...) of the front camera", "IMAGE"
+    )
+    layer: str | None = flag(
+        None,
+        "layer that is explained (at which, for gradcam, gradcam++ and layercam) instead of the "
+        "steering; all = a sheet with every convolution, dense layer and the steering",
+        "NAME|all",
+    )
+    activations: str | None = flag(None, "draw the feature maps of this layer", "NAME")
+    speed: float = flag(30.0, "km/h, for a network that is told the speed", "KM/H")
+    out: str = flag(".", "folder for the PNG files, NAME.METHOD.png", "DIR")
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        self.check_method()
+        require("--speed", self.speed, 0, 1000, "km/h")
+        if not self.images:
+            raise BadInputError("give at least one picture: carla-saliency explain IMAGE...")
+        if not Path(self.out).is_dir():
+            raise BadInputError(f"--out must be a folder that exists, received {self.out!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorSettings(NetworkSettings):
+    """Say what a model file is, what it needs, and what is wrong with it."""
+
+    frames: tuple[str, ...] = positional("picture of the front camera to try it on", "FRAME")
+    save: bool = flag(False, "write the contract beside the model, NAME.contract.json")
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        if len(self.frames) > 1:
+            raise BadInputError(f"doctor takes one FRAME, received {len(self.frames)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """Run the embedded CARLA server alone, for this or any other CARLA client."""
+
+    host: str = flag(DEFAULT_HOST, "address to listen on", "HOST")
+    port: int = flag(DEFAULT_PORT, "TCP port for clients, 0 = any free one", "N")
+    map: str | None = flag(None, "NAME of a shipped map, or an OpenDRIVE FILE.xodr (town)", "MAP")
+    seed: int = flag(0, "the look of the road: asphalt, lines, dressing", "N")
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        require("--port", self.port, 0, 65535)
+        require("--seed", self.seed, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectSettings:
+    """Collect labelled frames through the CARLA client, at poses around the lanes of many maps."""
+
+    out: str = flag(
+        "datasets/poses", "folder of the dataset; an unfinished one is continued", "PATH"
+    )
+    maps: tuple[str, ...] = flag(
+        ("town", "curvy", "country", "highway", "village"),
+        "maps to collect on, space separated",
+        "MAP",
+    )
+    frames: int = flag(30000, "frames in all", "N")
+    seeds: int = flag(6, "looks of each map: the embedded server is started with each", "N")
+    seed: int = flag(0, "of all that is drawn by chance", "N")
+    speed: float = flag(30.0, "set speed in km/h that the labels are for", "KM/H")
+    fps: float = flag(20.0, "ticks per simulated second", "HZ")
+    policy: str | None = flag(
+        None, "a network that drives while the expert labels (DAgger); poses if not given", "FILE"
+    )
+    model: str | None = flag(
+        None, "network whose camera contract is used (the shipped DAVE-2)", "FILE"
+    )
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        if self.policy is not None and self.model is not None:
+            raise BadInputError("--policy brings its own camera contract: leave out --model")
+        require("--frames", self.frames, 1, 10**8, "frames")
+        require("--seeds", self.seeds, 1, 10**4, "looks")
+        require("--seed", self.seed, 0, 2**31 - 1)
+        require("--speed", self.speed, 1, 200, "km/h")
+        require("--fps", self.fps, 1, 200, "ticks per second")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Train a DAVE-2 on collected frames with Keras."""
+
+    data: tuple[str, ...] = flag(("datasets/poses",), "folders of datasets, space separated", "DIR")
+    out: str = flag("dave2.keras", "network to write; its camera contract goes beside it", "PATH")
+    epochs: int = flag(4, "passes over the frames", "N")
+    batch: int = flag(96, "frames per step", "N")
+    rate: float = flag(2e-3, "highest learning rate (Adam, cosine decay)", "X")
+    init: str | None = flag(None, "network to go on from", "FILE")
+    seed: int = flag(0, "of weights, order and augmentation", "N")
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        require("--epochs", self.epochs, 1, 10**4, "epochs")
+        require("--batch", self.batch, 1, 10**5, "frames")
+        require("--rate", self.rate, 1e-8, 1)
+        require("--seed", self.seed, 0, 2**31 - 1)
+        check_output("--out", self.out, ".keras")

@@ -1,0 +1,74 @@
+"""How a setting becomes a flag, and what is refused at once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from carla_saliency.errors import BadInputError
+
+
+def positional(text: str, metavar: str) -> Any:
+    """Return a dataclass field for words without a flag, with its help text."""
+    return field(metadata={"help": text, "metavar": metavar})
+
+
+def flag(default: Any, text: str, metavar: str | None = None) -> Any:
+    """Return a dataclass field with its help text and what stands for its value there."""
+    return field(default=default, metadata={"help": text, "metavar": metavar})
+
+
+def parse_size(flag: str, text: str, example: str) -> tuple[int, int]:
+    """Return (width, height) in pixels of a text such as "1280x720".
+
+    Raises:
+        BadInputError: If it is not two positive even numbers (H.264's yuv420p has even sizes).
+    """
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    if match:
+        width, height = int(match[1]), int(match[2])
+        if 32 <= width <= 7680 and 32 <= height <= 4320 and width % 2 == height % 2 == 0:
+            return width, height
+    raise BadInputError(
+        f"{flag} must be WIDTHxHEIGHT, even numbers of pixels from 32x32 to 7680x4320, "
+        f"for example {example}; received {text!r}"
+    )
+
+
+def require(flag: str, value: float | None, low: float, high: float, unit: str = "") -> None:
+    """Refuse a number outside [low, high]; None passes, NaN does not.
+
+    Raises:
+        BadInputError: If it is outside.
+    """
+    if value is None or low <= value <= high:
+        return
+    wanted = f"at least {low:g}" if value < low else f"from {low:g} to {high:.0f}"
+    raise BadInputError(f"{flag} must be {wanted}{unit and ' ' + unit}, received {value:g}")
+
+
+def check_output(flag: str, name: str, suffix: str) -> None:
+    """Refuse a file that can't be written, before the drive that would fill it.
+
+    Raises:
+        BadInputError: If the suffix is another, the folder is missing or nothing can be written.
+    """
+    path = Path(name)
+    if path.suffix.lower() != suffix:
+        raise BadInputError(f"{flag} must end in {suffix}, received {name!r}")
+    if path.is_dir():
+        raise BadInputError(f"{flag} {name} is a folder: give a file name")
+    if not path.parent.is_dir():
+        raise BadInputError(
+            f"{flag} {name}: the folder {path.parent} does not exist: make it first"
+        )
+    existed = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise BadInputError(f"{flag} {name} can't be written: {error.strerror}") from None
