@@ -56,6 +56,12 @@ class Steering:
         """Whether the contract came with the network; without it, degrees are not known."""
         return self.loaded.has_contract
 
+    @property
+    def title(self) -> str:
+        """For the window: the file, and which of several heads steers."""
+        head = self.loaded.head
+        return f"{self.path.name}, {head}" if head else self.path.name
+
     def lines(self) -> list[str]:
         """Return one line for everything that a person should know, guesses first."""
         guesses = [f"{self.path.name}: a guess: {line}" for line in self.loaded.guesses]

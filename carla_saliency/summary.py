@@ -42,6 +42,10 @@ class DriveLog:
     Args:
         delta_s: Simulated seconds per tick.
         clock: Wall seconds that only grow.
+
+    Attributes:
+        method: The last saliency method.
+        map_every: It explained every n-th frame; given as --every, the drive has the same maps.
     """
 
     def __init__(self, delta_s: float, clock: Clock = time.perf_counter) -> None:
@@ -53,6 +57,8 @@ class DriveLog:
         self.distance_m = 0.0
         self.network_seconds = 0.0
         self.counts = dict.fromkeys(EventKind, 0)
+        self.method: str | None = None
+        self.map_every = 1
 
     def add(self, step: DriveStep) -> None:
         """Count one finished step."""
@@ -61,6 +67,9 @@ class DriveLog:
             self._first_s = self._last_s
         self.ticks += 1
         self.distance_m += abs(step.observation.speed_mps) * self._delta_s
+        if step.decision.explanation is not None:
+            self.method = step.decision.explanation.method
+            self.map_every = step.decision.every
         if step.decision.driver == "network":
             self.network_seconds += self._delta_s
         for event in step.observation.events:
@@ -92,6 +101,8 @@ class DriveLog:
             "interventions": self.counts[EventKind.INTERVENTION],
             "network_seconds": round(self.network_seconds, 3),
             "autonomy_percent": None if autonomy is None else round(autonomy, 2),
+            "method": self.method,
+            "map_every": self.map_every,
             "timing_ms": {part: times[part] for part in PARTS if part in times},
         }
 

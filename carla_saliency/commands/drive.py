@@ -26,7 +26,8 @@ from carla_saliency.drive import drive
 from carla_saliency.embedded import START_TIMEOUT_S, EmbeddedServer
 from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.factory import Steering
-from carla_saliency.output.recorder import DEFAULT_NAME, Recorder, free_name
+from carla_saliency.output.names import DEFAULT_NAME, free_name
+from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window, has_display
 from carla_saliency.pilot.explaining import Explaining
 from carla_saliency.pilot.learned import LearnedPilot
@@ -164,7 +165,7 @@ class _Drive:
             info.map_name,
             info.weather,
             info.spawn_index,
-            self._steering.path.name,
+            self._steering.title,
             info.delta_s,
         )
         self._painter = self._make_painter(degrees_of(car, self._steering), car.width_m)

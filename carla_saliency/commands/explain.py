@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from carla_saliency.draw.scale import Scales
 from carla_saliency.draw.words import Degrees
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
+from carla_saliency.output.names import free_name
 from carla_saliency.pictures import (
     VideoPicture,
     is_video,
@@ -59,7 +60,7 @@ def run(settings: ExplainSettings) -> int:
     return 0
 
 
-def _check(settings: ExplainSettings, paths: Iterable[Path]) -> None:
+def _check(settings: ExplainSettings, paths: Sequence[Path]) -> None:
     """Refuse questions that such files can't answer.
 
     Raises:
@@ -72,6 +73,11 @@ def _check(settings: ExplainSettings, paths: Iterable[Path]) -> None:
         )
     if settings.target == "change" and settings.layer is not None:
         raise BadInputError("--target change explains the steering: leave out --layer")
+    if settings.baseline == "mean" and len(paths) == 1 and not is_video(paths[0]):
+        raise BadInputError(
+            f"--baseline mean: {paths[0]} is one picture, which is its own mean: give several, or "
+            "--baseline blurred"
+        )
     for path in paths:
         if settings.target == "change" and not is_video(path):
             raise BadInputError(
@@ -200,8 +206,6 @@ class _Work:
         sys.stdout.write(f"{out}: steering {shown}\n")
 
     def _free(self, name: str) -> Path:
-        from carla_saliency.output.recorder import free_name  # brings PyAV: 0.05 s after the map
-
         return free_name(str(Path(self._settings.out) / name))
 
     def _scale_of(self, explanation: Explanation) -> float:

@@ -154,10 +154,37 @@ class LayerGraph:
         """Whether it is also told the speed."""
         return len(self.inputs) > 1
 
+    def with_new_weights(self, seed: int) -> LayerGraph:
+        """Return the same layers with new weights.
+
+        Kernels are drawn from a normal distribution with each kernel's own spread, so that signals
+        stay as large as they were; biases become zero, what normalisations know stays.
+
+        Args:
+            seed: The same seed gives the same weights.
+        """
+        rng = np.random.default_rng(seed)
+        return replace(self, layers=tuple(_with_new_weights(layer, rng) for layer in self.layers))
+
     @property
     def parameters(self) -> int:
         """Number of weights, the constants of the normalisations included."""
         return int(sum(np.size(weight) for layer in self.layers for weight in layer.weights))
+
+
+def _with_new_weights(layer: Layer, rng: np.random.Generator) -> Layer:
+    inner = layer.config.get("layer")  # of TimeDistributed
+    kinds = layer.kind, str(inner.get("class_name")) if isinstance(inner, dict) else ""
+    keeps = layer.config.get("added") or any("Normalization" in kind for kind in kinds)
+    if keeps or not layer.weights:
+        return layer
+    weights = [
+        rng.normal(0, max(float(weight.std()), 1e-12), weight.shape).astype(np.float32)
+        if weight.ndim > 1
+        else np.zeros_like(weight)
+        for weight in layer.weights
+    ]
+    return replace(layer, weights=tuple(weights))
 
 
 def chain(shape: Shape, layers: Iterable[Layer], name: str = "model") -> LayerGraph:

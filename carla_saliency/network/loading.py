@@ -30,6 +30,7 @@ from carla_saliency.network.output import (
     explain_output,
     guess_output,
     steering_head,
+    steering_output,
     throttle_head,
 )
 from carla_saliency.network.runtime import OnnxNetwork
@@ -116,6 +117,7 @@ class Loaded:
         model: The file's own layers, before the meaning of the output was added; None for a model
             that runs as it is.
         output: What the answer means, one line.
+        head: Name of the output that holds the steering, where there are several; else "".
         guesses: One line for everything that was guessed.
         notes: One line for everything else that a person should know.
         check: What its gradient was found to be; None without one.
@@ -126,6 +128,7 @@ class Loaded:
     has_contract: bool
     model: LayerGraph | None
     output: str
+    head: str = ""
     guesses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     check: GradientCheck | None = None
@@ -171,6 +174,7 @@ def load_network(path: str | Path, reading: Reading = Reading()) -> Loaded:
         has_contract=said,
         model=model,
         output=explain_output(contract, model),
+        head=steering_output(model, contract.output) if len(model.outputs) > 1 else "",
         guesses=tuple(guesses),
         notes=tuple(notes),
         check=check,
@@ -249,7 +253,9 @@ def _checked(
 
 def _black_box(box: BlackBox, contract: Contract, known: bool, guesses: tuple[str, ...]) -> Loaded:
     network = box.with_meaning(contract)
-    return Loaded(network, contract, known, None, network.output, guesses, (network.reason,))
+    return Loaded(
+        network, contract, known, None, network.output, guesses=guesses, notes=(network.reason,)
+    )
 
 
 def _digest(path: Path, contract: Contract, arch: str | None, preprocess: str) -> str:

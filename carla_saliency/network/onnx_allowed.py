@@ -26,7 +26,19 @@ OF_CONSTANTS = frozenset({"Constant", "ConstantOfShape", "Floor", "Reciprocal", 
 # Run as they are: such a network has no gradient here.
 FORWARD_ONLY = frozenset(
     {
-        *("Abs", "And", "ArgMax", "ArgMin", "Ceil", "ConvInteger", "ConvTranspose", "Cos"),
+        *(
+            "Abs",
+            "Acos",
+            "And",
+            "ArgMax",
+            "ArgMin",
+            "Asin",
+            "Atan",
+            "Ceil",
+            "ConvInteger",
+            "ConvTranspose",
+            "Cos",
+        ),
         *("CumSum", "DepthToSpace", "DequantizeLinear", "DynamicQuantizeLinear", "Einsum"),
         *("Equal", "Expand", "GRU", "GatherElements", "GatherND", "GlobalLpPool", "Greater"),
         *("GreaterOrEqual", "GridSample", "GroupNormalization", "Hardmax", "LRN", "LSTM", "Less"),
@@ -34,7 +46,18 @@ FORWARD_ONLY = frozenset(
         *("MeanVarianceNormalization", "OneHot", "Or", "Pow", "QLinearConv", "QLinearMatMul"),
         *("QuantizeLinear", "RNN", "ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMin"),
         *("ReduceProd", "ReduceSum", "ReduceSumSquare", "RoiAlign", "Round", "ScatterElements"),
-        *("ScatterND", "Sign", "Sin", "Size", "SpaceToDepth", "Tile", "TopK", "Trilu", "Where"),
+        *(
+            "ScatterND",
+            "Sign",
+            "Sin",
+            "Size",
+            "SpaceToDepth",
+            "Tan",
+            "Tile",
+            "TopK",
+            "Trilu",
+            "Where",
+        ),
         "Xor",
     }
 )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carla_saliency.errors import BadInputError
+from carla_saliency.network.onnx_flow import NoLayerError
 from carla_saliency.network.onnx_nodes import LARGEST, TYPES, Node
 
 Constant = NDArray[Any]
@@ -68,14 +69,14 @@ def axes_of(node: Node, arguments: Sequence[Any]) -> list[int] | None:
     """Return the axes that an operator says in an attribute (older) or its second input; or None.
 
     Raises:
-        TypeError: If that input is computed from the image.
+        NoLayerError: If that input is computed from the image.
     """
     if "axes" in node.attributes:
         return [int(axis) for axis in node.attributes["axes"]]
     if len(arguments) < 2 or arguments[1] is None:
         return None
     if not isinstance(arguments[1], np.ndarray):
-        raise TypeError("axes that depend on the image")
+        raise NoLayerError("along axes that depend on the image")
     return [int(axis) for axis in arguments[1].reshape(-1)]
 
 
@@ -145,13 +146,13 @@ def slices_of(
         shape: Of the first, the batch included.
 
     Raises:
-        TypeError: If a bound is computed from the image.
+        NoLayerError: If a bound is computed from the image.
     """
     bounds: list[list[int] | None] = []
     for i, key in enumerate(("starts", "ends", "axes", "steps"), start=1):
         value = node.attributes.get(key, arguments[i] if len(arguments) > i else None)
         if value is not None and not isinstance(value, np.ndarray | list):
-            raise TypeError(f"{key} that depend on the image")
+            raise NoLayerError(f"with {key} that depend on the image")
         bounds.append(None if value is None else [int(v) for v in np.asarray(value).reshape(-1)])
     starts, ends = bounds[0] or [], bounds[1] or []
     axes, steps = bounds[2] or list(range(len(starts))), bounds[3] or [1] * len(starts)

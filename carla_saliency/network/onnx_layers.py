@@ -160,10 +160,7 @@ class Translator:
         Raises:
             BadInputError: If the output is too large, or empty.
         """
-        if not 0 < math.prod(shape) <= LARGEST:
-            raise BadInputError(
-                f"a value must have 1 to {LARGEST} numbers, {shown(name)} has the shape {shape}"
-            )
+        require_size(name, shape)
         inputs = (sources,) if isinstance(sources, Flow) else tuple(sources)
         own, number = name, 2
         while own in self._names:
@@ -253,6 +250,22 @@ class Translator:
         if len(shape) == 1:
             kind, config = "Flatten", {}
         return Flow(self.emit(label, kind, config, flow, shape), shape, order, flow.logical)
+
+
+def require_size(name: str, shape: Shape) -> None:
+    """Refuse a value that is too large, or empty.
+
+    Args:
+        name: For the message.
+        shape: Without the batch.
+
+    Raises:
+        BadInputError: If it is.
+    """
+    if min(shape, default=1) < 1 or math.prod(shape) > LARGEST:
+        raise BadInputError(
+            f"a value must have 1 to {LARGEST} numbers, {shown(name)} has the shape {shape}"
+        )
 
 
 def name_of(node: Node) -> str:

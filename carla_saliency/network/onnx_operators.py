@@ -169,6 +169,8 @@ def matmul(t: Translator, node: Node, arguments: Arguments) -> Flow:
 
 def dense(t: Translator, node: Node, x: Flow, matrix: Array, bias: Array | None) -> Flow:
     """Add a dense layer on a vector; rather than the vector the matrix is put into our order."""
+    if len(matrix) != math.prod(x.shape):
+        raise ValueError(f"a matrix of {len(matrix)} rows for {math.prod(x.shape)} numbers")
     name = name_of(node)
     x, places = t.flattened(x)
     own = np.empty_like(matrix)

@@ -11,7 +11,7 @@ from carla_saliency.network.onnx_constants import slices_of
 from carla_saliency.network.onnx_flow import Flow, NoLayerError
 from carla_saliency.network.onnx_layers import Operator, Translator, name_of
 from carla_saliency.network.onnx_moves import viewed
-from carla_saliency.network.onnx_nodes import Node
+from carla_saliency.network.onnx_nodes import LARGEST, Node
 
 Arguments = Sequence[Any]
 
@@ -23,6 +23,8 @@ def select(t: Translator, node: Node, x: Flow, axis: int, indices: Sequence[int]
     if axis < 0:
         raise NoLayerError("of the batch")
     size = x.logical[axis]
+    if len(indices) * size > LARGEST:
+        raise NoLayerError(f"of {len(indices)} places")
     places = [index + size if index < 0 else index for index in indices]
     if not places or not all(0 <= place < size for place in places):
         raise ValueError(f"places {places[:4]} of {size}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from carla_saliency.network.onnx_flow import PICTURE, Flow, NoLayerError
-from carla_saliency.network.onnx_layers import Operator, Translator, name_of
+from carla_saliency.network.onnx_layers import Operator, Translator, name_of, require_size
 from carla_saliency.network.onnx_nodes import Node
 
 Arguments = Sequence[Any]
@@ -24,6 +24,7 @@ def resize(t: Translator, node: Node, arguments: Arguments) -> Flow:
     x = t.picture(arguments[0])
     old, (new, scales) = x.shape[:2], _new_size(t, node, arguments, x)
     shape = (*new, x.shape[2])
+    require_size(name_of(node), shape)
     mode = str(node.attributes.get("mode", "nearest"))
     config: dict[str, Any]
     if mode == "nearest" and all(_repeats(node, n, o) for n, o in zip(new, old, strict=True)):

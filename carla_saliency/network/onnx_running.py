@@ -21,7 +21,7 @@ from carla_saliency.errors import BadInputError
 from carla_saliency.network.onnx_nodes import LARGEST, OnnxModel, shown
 
 IR_VERSION = 8
-ALL_TOGETHER = 4 * LARGEST
+ALL_TOGETHER = 2 * LARGEST
 """Numbers in all values of one example."""
 
 LONGEST_S = 60.0
@@ -106,7 +106,7 @@ def _try_out(model: OnnxModel, content: bytes, names: dict[str, str]) -> None:
     if child.returncode != 0:
         raise BadInputError(
             f"onnxruntime ends (code {child.returncode}) when it runs it: the file is damaged, or "
-            "takes more than 8 s or 4 GB for one picture"
+            "takes more than 4 s or 1 GB for one picture"
         )
     report = json.loads(child.stdout.splitlines()[-1])
     if not report:

@@ -18,14 +18,14 @@ import onnx
 import onnxruntime
 from onnx import helper, shape_inference
 
-LONGEST_S = 8  # of processor time
-MOST_BYTES = 4 * 2**30
+LONGEST_S = 4  # of processor time
+MOST_BYTES = 2**30  # of addresses, beside six times the model
 
 
 def main() -> None:
     """Try the model on standard input."""
-    _limit()
     content = sys.stdin.buffer.read()
+    _limit(MOST_BYTES + 6 * len(content))
     largest, all_together = (int(text) for text in sys.argv[1:])
     report = _sizes(onnx.ModelProto.FromString(content), largest, all_together)
     if not report:
@@ -33,13 +33,13 @@ def main() -> None:
     sys.stdout.write(f"\n{json.dumps(report)}\n")
 
 
-def _limit() -> None:
+def _limit(most_bytes: int) -> None:
     try:
         import resource
     except ImportError:  # not a Unix: then the time-out of the other process has to do
         return
     resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_S, LONGEST_S))
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -115,11 +115,9 @@ def conv(t: Translator, node: Node, arguments: Arguments) -> Flow:
         raise ValueError(
             f"{filters} filters of {depth} channels for {x.shape[2]} in {groups} groups"
         )
-    bias, end = None, ""
+    bias, end = bias_after(t, node, filters, axis=-3)
     if len(arguments) > 2:
-        bias = weights_of(arguments, 2)
-    else:
-        bias, end = bias_after(t, node, filters, axis=-3)
+        bias, end = weights_of(arguments, 2), ""
     steps = steps_of(node, x.shape[:2], size)
     x, padding = placed(t, node, x, steps)
     config: dict[str, Any] = {

@@ -42,7 +42,7 @@ def steering_head(graph: LayerGraph, shapes: Mapping[str, Shape], contract: Cont
         BadInputError: If the model's outputs are not what the contract says.
     """
     kind = contract.output
-    head, element = _steering_output(graph, kind), output_element(kind)
+    head, element = steering_output(graph, kind), output_element(kind)
     units = math.prod(shapes[head])
 
     def refuse(expected: str) -> BadInputError:
@@ -101,7 +101,7 @@ def guess_output(graph: LayerGraph, shapes: Mapping[str, Shape]) -> tuple[str, s
         shapes: Layer -> shape of its output, without the batch.
     """
     if len(graph.outputs) > 1:
-        head = _steering_output(graph, "two-heads")
+        head = steering_output(graph, "two-heads")
         return "two-heads", f"{len(graph.outputs)} outputs, the steering is that of {head}"
     (head,) = graph.outputs
     units = math.prod(shapes[head])
@@ -128,7 +128,7 @@ def explain_output(
     Raises:
         BadInputError: If the model's outputs are not what the contract says.
     """
-    head = _steering_output(graph, contract.output)
+    head = steering_output(graph, contract.output)
     units = math.prod(shapes[head]) if shapes else _units(graph, head)
     bins = contract.output == "bins" or (
         contract.output == "two-heads" and _is_bins(graph, head, units)
@@ -157,7 +157,7 @@ def _range(contract: Contract) -> float:
     return usual.get(contract.output, 1.0)
 
 
-def _steering_output(graph: LayerGraph, kind: str) -> str:
+def steering_output(graph: LayerGraph, kind: str) -> str:
     """Return the name of the output that holds the steering."""
     outputs = graph.outputs
     if kind == "two-heads":
@@ -176,7 +176,7 @@ def _steering_output(graph: LayerGraph, kind: str) -> str:
 
 
 def _throttle_output(graph: LayerGraph) -> str | None:
-    steering = _steering_output(graph, "two-heads")
+    steering = steering_output(graph, "two-heads")
     others = tuple(name for name in graph.outputs if name != steering)
     named = _named(others, THROTTLE_WORDS)
     if named is None and len(others) == 1:  # donkeycar's n_outputs0 and n_outputs1

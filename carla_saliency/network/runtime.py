@@ -6,7 +6,6 @@ median worse. No TensorFlow is imported, so a network is ready in a fraction of 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +14,7 @@ import onnxruntime
 from carla_saliency.core import Answer, Array, Inputs, LayerInfo, Query
 from carla_saliency.network import cache
 from carla_saliency.network.inventory import inventory
-from carla_saliency.network.layers import Layer, LayerGraph
+from carla_saliency.network.layers import LayerGraph
 
 FORWARD = Query(targets=())
 
@@ -85,15 +84,10 @@ class OnnxNetwork:
     def randomised(self, seed: int) -> OnnxNetwork:
         """Return a network of the same layers with new weights.
 
-        Kernels are drawn from a normal distribution with each kernel's own spread, so that signals
-        stay as large as they were; biases become zero, what normalisations know stays.
-
         Args:
-            seed: The same seed gives the same weights.
+            seed: See `LayerGraph.with_new_weights`.
         """
-        rng = np.random.default_rng(seed)
-        layers = tuple(_with_new_weights(layer, rng) for layer in self.graph.layers)
-        return OnnxNetwork(replace(self.graph, layers=layers))
+        return OnnxNetwork(self.graph.with_new_weights(seed))
 
     def _answer(
         self, query: Query, session: onnxruntime.InferenceSession, feed: dict[str, Array]
@@ -166,18 +160,6 @@ def _joined(answers: list[Answer], count: int) -> Answer:
         all_of("outputs"),
         all_of("output_gradients"),
     )
-
-
-def _with_new_weights(layer: Layer, rng: np.random.Generator) -> Layer:
-    if not layer.weights or "Normalization" in layer.kind or layer.config.get("added"):
-        return layer
-    weights = [
-        rng.normal(0, max(float(weight.std()), 1e-12), weight.shape).astype(np.float32)
-        if weight.ndim > 1
-        else np.zeros_like(weight)
-        for weight in layer.weights
-    ]
-    return replace(layer, weights=tuple(weights))
 
 
 def _compile(model: bytes) -> onnxruntime.InferenceSession:

@@ -20,7 +20,7 @@ from carla_saliency.errors import BadInputError
 from carla_saliency.network.folding import last_activation
 from carla_saliency.network.inventory import inventory
 from carla_saliency.network.keras_layers import tensorflow
-from carla_saliency.network.layers import Layer, LayerGraph, Shape
+from carla_saliency.network.layers import LayerGraph, Shape
 from carla_saliency.network.tensorflow_layers import Step, build, computable, through
 
 FORWARD = Query(targets=())
@@ -115,15 +115,10 @@ class TensorFlowNetwork:
     def randomised(self, seed: int) -> TensorFlowNetwork:
         """Return a network of the same layers with new weights.
 
-        Kernels are drawn from a normal distribution with each kernel's own spread, so that signals
-        stay as large as they were; biases become zero, what normalisations know stays.
-
         Args:
-            seed: The same seed gives the same weights.
+            seed: See `LayerGraph.with_new_weights`.
         """
-        rng = np.random.default_rng(seed)
-        layers = tuple(_with_new_weights(layer, rng) for layer in self.graph.layers)
-        return TensorFlowNetwork(replace(self.graph, layers=layers))
+        return TensorFlowNetwork(self.graph.with_new_weights(seed))
 
     def _compile(self, query: Query) -> Callable[..., dict[str, Any]]:
         tf, count = self._tf, len(self.graph.inputs)
@@ -242,19 +237,3 @@ class TensorFlowNetwork:
                 raise ValueError(f"the gates of {query.gate} are missing")
             feed.append(np.asarray(gates, np.float32))
         return feed
-
-
-def _with_new_weights(layer: Layer, rng: np.random.Generator) -> Layer:
-    inner = layer.config.get("layer") or {}
-    kinds = layer.kind, str(inner.get("class_name"))
-    if not layer.weights or any("Normalization" in kind for kind in kinds):
-        return layer
-    if layer.config.get("added"):
-        return layer
-    weights = [
-        rng.normal(0, max(float(weight.std()), 1e-12), weight.shape).astype(np.float32)
-        if weight.ndim > 1
-        else np.zeros_like(weight)
-        for weight in layer.weights
-    ]
-    return replace(layer, weights=tuple(weights))

@@ -9,20 +9,10 @@ from typing import Literal
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.names import free_name
 from carla_saliency.output.video import Video
 
-DEFAULT_NAME = "drive.mp4"
 Status = Literal["off", "on", "saved"]
-
-
-def free_name(name: str = DEFAULT_NAME) -> Path:
-    """Return the path, or "NAME-2", "NAME-3", ... where that is taken: nothing is overwritten."""
-    path = wanted = Path(name)
-    number = 2
-    while path.exists():
-        path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-        number += 1
-    return path
 
 
 class Recorder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from carla_saliency.core import (
     DEAD_END_M,
@@ -71,7 +72,7 @@ class LearnedPilot:
         throttle: Callable[[Frame], float] | None = None,
         compared: Callable[[Explanation, float], Explanation] | None = None,
     ) -> None:
-        self._explainers = dict(explainers)
+        self._explainers = explainers
         self._explaining = explaining or Explaining(self._explainers)
         self._throttle, self._compared = throttle, compared
         self._differences: dict[int, float] = {}  # frame -> network - expert, of the last frames
@@ -136,8 +137,7 @@ class LearnedPilot:
                     self._driver_before = self._driver
                 self._driver, self._by_hand = "manual", control
             case ChangeMethod(by):
-                at = self._methods.index(self._method) + by
-                self._method = self._methods[at % len(self._methods)]
+                self._change_method(by)
             case _:
                 return False
         return True
@@ -193,6 +193,16 @@ class LearnedPilot:
             del self._differences[next(iter(self._differences))]
         difference = self._differences.get(look.explanation.frame_id, 0.0)
         return self._compared(look.explanation, difference)
+
+    def _change_method(self, by: int) -> None:
+        """Go on to the next method that can explain this network."""
+        at = self._methods.index(self._method)
+        for _ in self._methods:
+            at = (at + by) % len(self._methods)
+            with suppress(BadInputError):  # it needs layers or a gradient that are not there
+                self._explainers[self._methods[at]]
+                self._method = self._methods[at]
+                return
 
     def _hand_over(self) -> None:
         match self._driver:

@@ -4,7 +4,8 @@ import av
 import numpy as np
 import pytest
 
-from carla_saliency.output.recorder import Recorder, free_name
+from carla_saliency.output.names import free_name
+from carla_saliency.output.recorder import Recorder
 
 PICTURE = np.full((32, 64, 3), 90, np.uint8)
 
