@@ -1,9 +1,10 @@
 """The steering network: built, read from files, fed, and run with its gradient.
 
-    contract = load_contract(path)            # the camera that it was trained with
-    preprocess = ContractPreprocess(contract)
-    network = load_network(path)              # in runtime.py
+    loaded = load_network(path, Reading(contract="udacity"))   # in loading.py
+    feed = ContractFeed(ContractPreprocess(loaded.contract))
+    steering = loaded.network.steer(feed.look(frame).inputs)
 
-Nothing is imported here, so that a command that only wants the contract does not wait for the
-runtime.
+Any file becomes a `LayerGraph` (files.py), which is written as one ONNX graph with its gradient
+(graph.py) and run (runtime.py). Nothing is imported here, so that a command that only wants the
+contract does not wait for the runtime.
 """
