@@ -20,6 +20,8 @@ from carla_saliency.embedded import EmbeddedServer
 pytestmark = pytest.mark.slow
 
 SUMMARY_KEYS = {
+    "method",
+    "map_every",
     "ticks",
     "sim_seconds",
     "wall_seconds",
