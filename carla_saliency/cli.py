@@ -81,37 +81,43 @@ def _run(arguments: list[str]) -> int:
 
 
 def _drive(settings: DriveSettings) -> int:
-    from carla_saliency.commands.drive import run
+    with stopping.held():
+        from carla_saliency.commands.drive import run
 
     return run(settings)
 
 
 def _explain(settings: ExplainSettings) -> int:
-    from carla_saliency.commands.explain import run
+    with stopping.held():
+        from carla_saliency.commands.explain import run
 
     return run(settings)
 
 
 def _doctor(settings: DoctorSettings) -> int:
-    from carla_saliency.commands.doctor import run
+    with stopping.held():
+        from carla_saliency.commands.doctor import run
 
     return run(settings)
 
 
 def _serve(settings: ServeSettings) -> int:
-    from carla_saliency.server.serve import run
+    with stopping.held():
+        from carla_saliency.server.serve import run
 
     return run(settings.host, settings.port, settings.map, settings.seed)
 
 
 def _collect(settings: CollectSettings) -> int:
-    from carla_saliency.commands.collect import run
+    with stopping.held():
+        from carla_saliency.commands.collect import run
 
     return run(settings)
 
 
 def _train(settings: TrainSettings) -> int:
-    from carla_saliency.commands.train import run
+    with stopping.held():
+        from carla_saliency.commands.train import run
 
     return run(settings)
 

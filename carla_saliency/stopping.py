@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _NUMBERS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 _asked: list[int] = []
+_holding = False
 
 
 class Stopped(BaseException):
@@ -39,10 +42,28 @@ def check() -> None:
         raise Stopped(_asked[0])
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """Let a signal wait until the block is done.
+
+    A native library that is broken off while it is being imported may crash the program at its end.
+
+    Raises:
+        Stopped: At the end of the block, if a signal came.
+    """
+    global _holding
+    _holding = True
+    try:
+        yield
+    finally:
+        _holding = False
+    check()
+
+
 def _on_signal(number: int, frame: FrameType | None) -> None:
     # A handler that does nothing, not SIG_IGN: Python complains on stderr where a signal is pending
     # while its handler becomes SIG_IGN.
     del frame
     _asked.append(number)
-    if len(_asked) == 1:
+    if len(_asked) == 1 and not _holding:
         raise Stopped(number)

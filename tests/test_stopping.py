@@ -38,8 +38,22 @@ def test_a_stop_that_was_lost_on_its_way_is_raised_again() -> None:
         stopping.check()
 
 
+def test_a_signal_waits_for_the_end_of_an_import() -> None:
+    stopping.install()
+    done = []
+
+    def imports() -> None:
+        with stopping.held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("imported")
+
+    with pytest.raises(stopping.Stopped, match="SIGTERM"):
+        imports()
+    assert done
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("after_s", [0.7, 1.2, 2.0, 4.0])
+@pytest.mark.parametrize("after_s", [0.3, 0.5, 0.7, 1.2, 2.0, 4.0])
 def test_two_signals_at_once_end_a_starting_drive_without_a_word_too_many(
     after_s: float, tmp_path
 ) -> None:

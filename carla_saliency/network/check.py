@@ -137,7 +137,8 @@ def _measure(
     for number in range(DIRECTIONS):
         along = gradient * (rng.random(shape) < 0.5)
         follows = number % 2 == 0 and along.any()
-        towards = along / np.sqrt((along**2).mean()) if follows else rng.standard_normal(shape)
+        # no pixel goes further than in the random directions: a gradient may have few large ones
+        towards = 3 * along / np.abs(along).max() if follows else rng.standard_normal(shape)
         steps = ((high - low) * STEPS).reshape(-1, *[1] * len(shape)) * towards
         plus, minus = ((image + sign * steps).astype(np.float32) for sign in (1, -1))
         pushes = ((plus.astype(np.float64) - minus) * gradient).reshape(len(STEPS), -1)
