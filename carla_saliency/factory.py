@@ -100,17 +100,23 @@ def _with_contract(path: Path, loaded: Loaded, contract: Contract) -> Steering:
 def for_picture(steering: Steering, picture: Image) -> Steering:
     """Return the network as it is to be asked about a picture of any camera.
 
-    One with a contract looks at its own part of the picture; one without is given all of it: which
-    part it was trained with nobody can say.
+    One whose contract says how large its pictures are looks at the same part of any other. If
+    nobody said that, a crop is of this picture; and without a crop it is given all of it.
+
+    Raises:
+        BadInputError: If such a crop is not inside the picture.
     """
-    if steering.has_contract:
-        return steering
+    loaded, contract = steering.loaded, steering.contract
     height, width = picture.shape[:2]
-    if (steering.contract.width_px, steering.contract.height_px) == (width, height):
+    if not loaded.any_size or (contract.width_px, contract.height_px) == (width, height):
         return steering
-    contract = replace(
-        steering.contract, width_px=width, height_px=height, crop=(0, height, 0, width)
-    )
+    crop = (0, height, 0, width) if loaded.any_crop else contract.crop
+    if crop[1] > height or crop[3] > width:
+        raise BadInputError(
+            f"a picture of {width}x{height} does not have the crop {','.join(map(str, crop))}: say "
+            f"by --trained-size (in Python: size) of which size's picture it is"
+        )
+    contract = replace(contract, width_px=width, height_px=height, crop=crop)
     return _with_contract(steering.path, steering.loaded, contract)
 
 

@@ -143,6 +143,22 @@ def test_a_contract_can_be_given_as_a_name_a_file_or_parts(model, tmp_path) -> N
     assert named.steering.contract.max_steer_deg == 25
 
 
+def test_what_is_not_said_of_the_camera_is_taken_from_the_picture(model) -> None:
+    picture = random_batch(1, (160, 320, 3))[0]
+    whole = carla_saliency.load_network(model, contract={"colour": "yuv"})
+    size = {"size": "320x160", "crop": (0, 160, 0, 320), "colour": "yuv"}
+    part = carla_saliency.load_network(model, contract={"crop": (60, 135, 0, 320)})
+    said = {"size": "320x160", "crop": (60, 135, 0, 320)}
+    for guessed, contract in ((whole, size), (part, said)):
+        known = carla_saliency.load_network(model, contract=contract)
+        one, other = (carla_saliency.explain(each, picture) for each in (guessed, known))
+        assert np.array_equal(one.attribution, other.attribution)
+        assert any("nobody said how large" in line for line in guessed.steering.lines())
+    small = random_batch(1, (100, 320, 3))[0]
+    with pytest.raises(BadInputError, match="320x100 does not have the crop 60,135,0,320"):
+        carla_saliency.explain(part, small)
+
+
 def test_the_meaning_of_the_output_can_be_given(model) -> None:
     inputs = random_batch(2, GRID).astype(np.float32)
     plain = carla_saliency.load_network(model)

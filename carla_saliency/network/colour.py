@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from carla_saliency.network.layers import Layer
 from carla_saliency.network.onnx_builder import FLOAT, Backward, GraphBuilder, Value
-from carla_saliency.network.preprocess import COLOURLESS, LUMA, RGB_TO_YUV, YUV_OFFSET
+from carla_saliency.network.preprocess import (
+    COLOURLESS,
+    LUMA,
+    RGB_TO_YUV,
+    YUV_HIGH,
+    YUV_LOW,
+    YUV_OFFSET,
+)
 
 # Hue is a place on a circle of 180: 30 per step between neighbours of red, yellow, green, cyan,
 # blue, magenta.
@@ -45,9 +52,9 @@ def yuv(b: GraphBuilder, x: str) -> tuple[str, Backward]:
     y = b.op("Clip", whole, b.constant(0.0), b.constant(255.0))
 
     def backward(g: str) -> str:
-        # what is cut does not change; the luma of 0..255 is never cut, only reaches the ends
-        luma = b.constant([[[1.0]], [[0]], [[0]]])
-        inside = b.op("Max", b.mask(whole, 0.0, 255.0), luma)
+        above = b.op("Greater", whole, b.constant(YUV_LOW[:, None, None]))
+        below = b.op("Less", whole, b.constant(YUV_HIGH[:, None, None]))
+        inside = b.op("Cast", b.op("And", above, below), to=FLOAT)
         return through_mix(b.op("Mul", g, inside))
 
     return y, backward

@@ -41,8 +41,10 @@ PRESET_FOLDERS = (_PACKAGE.parent / "configs" / "camera", _PACKAGE / "configs" /
 
 
 def contract_path(model_path: str | Path) -> Path:
-    """Return where the contract of a model file is."""
-    return Path(model_path).with_suffix(".contract.json")
+    """Return where the contract of a model file is; of a folder, beside it."""
+    path = Path(model_path)
+    path = path if path.name else path.resolve()  # "." has no name
+    return path.with_suffix(".contract.json") if path.name else path / "model.contract.json"
 
 
 def save_contract(path: str | Path, contract: Contract) -> None:

@@ -44,6 +44,9 @@ logger = logging.getLogger(__name__)
 OF_THE_OUTPUT = {"output", "output_centre", "output_range", "preprocess", "speed_scale"}
 """Parts of a contract that say nothing of the camera or the car."""
 
+OF_THE_SIZE = {"size", "width_px", "height_px"}
+"""Parts of a contract that say how large a camera's picture is."""
+
 CHECK_SPEED = 8.0  # any speed will do for the check of the gradient
 
 
@@ -121,6 +124,8 @@ class Loaded:
         guesses: One line for everything that was guessed.
         notes: One line for everything else that a person should know.
         check: What its gradient was found to be; None without one.
+        any_size: Nobody said how large a camera's picture is, so that any size will do.
+        any_crop: Nobody said either which part of it is looked at, so that it is all.
     """
 
     network: SteeringNetwork
@@ -132,6 +137,8 @@ class Loaded:
     guesses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     check: GradientCheck | None = None
+    any_size: bool = False
+    any_crop: bool = False
 
 
 def load_network(path: str | Path, reading: Reading = Reading()) -> Loaded:
@@ -153,14 +160,22 @@ def load_network(path: str | Path, reading: Reading = Reading()) -> Loaded:
     base = own or guess_contract(model.input_shape, path.stem)
     contract = contract_from(reading.contract, reading.parts, base, model.input_shape)
     said = bool(own or reading.contract or reading.parts.keys() - OF_THE_OUTPUT)
+    parts = {part.replace("-", "_") for part in reading.parts}
+    any_size = not (own or reading.contract or parts & OF_THE_SIZE)
+    any_crop = any_size and "crop" not in parts
     guesses = []
+    if said and any_size:
+        part = "the whole picture" if any_crop else "the crop, in a picture of any size"
+        grid = f"{contract.input_width_px}×{contract.input_height_px}"
+        guesses.append(f"camera: {part}, resized to {grid}, since nobody said how large it is")
     if not said:
         guesses.append(
             f"camera: no contract, so the whole picture, {contract.colour}, resized to "
             f"{contract.input_width_px}×{contract.input_height_px}, values of 0 to 255"
         )
     if not isinstance(model, LayerGraph):
-        return _black_box(model, contract, said, tuple(guesses))
+        box = _black_box(model, contract, said, tuple(guesses))
+        return replace(box, any_size=any_size, any_crop=any_crop)
     digest = _digest(path, contract, reading.arch, preprocess)
     network, contract, notes = _runtime(model, contract, "output" in reading.parts, digest, guesses)
     check = _checked(network, contract, said, digest)
@@ -178,6 +193,8 @@ def load_network(path: str | Path, reading: Reading = Reading()) -> Loaded:
         guesses=tuple(guesses),
         notes=tuple(notes),
         check=check,
+        any_size=any_size,
+        any_crop=any_crop,
     )
 
 

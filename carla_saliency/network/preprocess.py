@@ -22,6 +22,11 @@ RGB_TO_YUV = np.stack(
 YUV_OFFSET = np.array([0, 128, 128], np.float32)
 GREY = LUMA.astype(np.float32)
 
+# Between these a value of YUV changes with the colour. The luma of 0..255 only reaches the ends, so
+# rounding must not cut it; that of a picture with noise is cut.
+YUV_LOW = np.array([-1, 0, 0], np.float32)
+YUV_HIGH = np.array([256, 255, 255], np.float32)
+
 # A pixel whose channels differ by less has no hue: its derivative would grow without end.
 COLOURLESS = 1e-6
 
@@ -137,8 +142,7 @@ class ContractPreprocess:
             values = values[..., ::-1]
         elif contract.colour == "yuv":
             yuv = rgb.astype(np.float32) @ RGB_TO_YUV.T + YUV_OFFSET
-            inside = (yuv > 0) & (yuv < 255)  # what is cut does not change with the colour
-            inside[..., 0] = True  # the luma of 0..255 is never cut, only reaches the ends
+            inside = (yuv > YUV_LOW) & (yuv < YUV_HIGH)
             values = np.where(inside, values, np.float32(0)) @ RGB_TO_YUV
         elif contract.colour == "grey":
             values = values * GREY

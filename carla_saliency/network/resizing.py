@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carla_saliency.core import Array
 from carla_saliency.network.geometry import MAX_SIDE_PX
@@ -31,15 +32,36 @@ def nearest(new: int, old: int) -> Array:
     return matrix
 
 
+def neighbours(new: int, old: int) -> tuple[tuple[NDArray[np.int64], Array], ...]:
+    """Return the two old pixels that each new one is between, and how much of each, (new,)."""
+    place = places(new, old) - np.float32(0.5)
+    before = np.floor(place)
+    share = place - before
+    return tuple(
+        (np.clip(pixel, 0, old - 1).astype(np.int64), weight)
+        for pixel, weight in ((before, 1 - share), (before + 1, share))
+    )
+
+
 def bilinear(new: int, old: int) -> Array:
     """Return the (new, old) matrix by which a new pixel is between two; at the edges, one."""
-    place = places(new, old) - np.float32(0.5)
-    before, rows = np.floor(place), np.arange(new)
-    share = place - before
     matrix = np.zeros((new, old), np.float32)
-    for pixel, weight in ((before, 1 - share), (before + 1, share)):
-        np.add.at(matrix, (rows, np.clip(pixel, 0, old - 1).astype(np.int64)), weight)
+    for pixel, weight in neighbours(new, old):
+        np.add.at(matrix, (np.arange(new), pixel), weight)
     return matrix
+
+
+def between(b: GraphBuilder, name: str, new: int, old: int) -> str:
+    """Emit a picture with new rows, each between two old ones.
+
+    As fast as ONNX's Resize, and four times as fast as a matrix. Resize places its pixels with
+    other roundings than TensorFlow, by which a picture of 0 to 255 differs by up to 0.02.
+    """
+    parts = [
+        b.op("Mul", b.op("Gather", name, b.constant(at, np.int64), axis=2), b.constant(w[:, None]))
+        for at, w in neighbours(new, old)
+    ]
+    return b.op("Add", *parts)
 
 
 MATRICES = {"nearest": nearest, "bilinear": bilinear}
@@ -69,11 +91,11 @@ def resize(
             name = b.op("MatMul", *((matrix, name) if on_left else (name, matrix)))
         return name
 
-    if kind == "bilinear":  # the same, seven times as fast
-        batch = b.op("Shape", x.name, start=0, end=2)
-        sizes = b.op("Concat", batch, b.constant(size, np.int64), axis=0)
-        how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-        y = b.op("Resize", x.name, "", "", sizes, **how)
+    if kind == "bilinear":
+        y = between(b, x.name, size[0], rows)
+        y = b.op("Transpose", y, perm=(0, 1, 3, 2))
+        y = between(b, y, size[1], columns)
+        y = b.op("Transpose", y, perm=(0, 1, 3, 2))
     else:
         y = multiply(x.name, vertical, horizontal.T, rows_first)
     return Value(y, (*size, channels)), lambda g: multiply(

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from carla_saliency.network.layers import Layer
-from carla_saliency.network.preprocess import COLOURLESS, LUMA, RGB_TO_YUV, YUV_OFFSET
+from carla_saliency.network.preprocess import (
+    COLOURLESS,
+    LUMA,
+    RGB_TO_YUV,
+    YUV_HIGH,
+    YUV_LOW,
+    YUV_OFFSET,
+)
 
 SPACES = ("bgr", "grey", "yuv", "hsv")
 
@@ -53,9 +60,7 @@ def colour(layer: Layer, x: Any) -> Any:
     if space == "hsv":
         return _hsv(x)
     yuv = ops.matmul(x, RGB_TO_YUV.T) + YUV_OFFSET
-    # what is cut does not change; the luma of 0..255 is never cut, only reaches the ends
-    low, high = np.array([-1, 0, 0], np.float32), np.array([256, 255, 255], np.float32)
-    inside = ops.logical_and(yuv > low, yuv < high)
+    inside = ops.logical_and(yuv > YUV_LOW, yuv < YUV_HIGH)
     return ops.where(inside, yuv, ops.stop_gradient(ops.clip(yuv, 0.0, 255.0)))
 
 

@@ -198,5 +198,10 @@ def _caller(layer: Layer, own: Any) -> Callable[..., Any]:
 
 def _activation(layer: Layer) -> tuple[Step, ...]:
     """Return the activation in a layer's settings as a step of its own; none if it is linear."""
+    import keras
+
     function = activation_function(layer, "activation")
-    return () if function is None else (Step(function, activates=True),)
+    if function is None:
+        return ()
+    # some of Keras's functions take symbolic tensors only where a layer calls them
+    return (Step(keras.layers.Activation(function, dtype="float32"), activates=True),)

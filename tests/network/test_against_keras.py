@@ -245,6 +245,13 @@ def test_a_layer_with_several_inputs_does_what_kerass_does(keras: Any, name: str
     assert_alike(getattr(keras.layers, kind)(**config), shapes)
 
 
+def test_a_camera_picture_is_resized_with_kerass_own_roundings(keras: Any) -> None:
+    picture = np.random.default_rng(7).uniform(0, 255, (1, 480, 640, 3)).astype(np.float32)
+    layer = keras.layers.Resizing(66, 200)
+    emitted = emit([Layer("Resizing", "resizing", layer.get_config())], [(480, 640, 3)])
+    assert np.abs(emitted.forward(picture) - layer(picture).numpy()).max() < 1e-4
+
+
 def test_what_vanishes_does_nothing_in_keras_outside_training(keras: Any) -> None:
     image = np.random.default_rng(6).uniform(0, 255, (1, *SHAPE)).astype(np.float32)
     gone = {"RandomHeight", "RandomWidth", "SpatialDropout1D", "SpatialDropout3D"}

@@ -83,3 +83,36 @@ def test_a_wrong_gradient_is_refused_in_one_line(what: str) -> None:
 def test_nan_is_refused() -> None:
     with pytest.raises(BadInputError, match="NaN"):
         check_gradient(TwoLayers(lambda g: np.float32(np.nan) * g), SHAPE)
+
+
+class Rough(TwoLayers):
+    """A network whose rounding is larger than what small steps change."""
+
+    def steer(self, inputs: Inputs) -> Array:
+        steering = super().steer(inputs)
+        noise = np.random.default_rng(0).normal(0, 0.01, len(steering))
+        return np.asarray(steering + noise, np.float32)
+
+
+def test_differences_that_do_not_agree_with_each_other_prove_nothing() -> None:
+    assert check_gradient(Rough(gain=0.05), SHAPE, [(-1.0, 1.0)]).ratio is None
+
+
+class Overflowing(TwoLayers):
+    """A network that is fine where it was trained, and infinite far from there."""
+
+    def steer(self, inputs: Inputs) -> Array:
+        steering = super().steer(inputs)
+        steering[np.abs(inputs.image).max(axis=(1, 2, 3)) > 10] = np.inf
+        return steering
+
+    def run(self, query: Query, inputs: Inputs, gates: Array | None = None) -> Answer:
+        answer = super().run(query, inputs)
+        return Answer(self.steer(inputs), answer.gradients)
+
+
+def test_a_network_may_overflow_in_one_range_if_it_answers_in_another() -> None:
+    found = check_gradient(Overflowing(), SHAPE, [(0.0, 255.0), (-1.0, 1.0)])
+    assert found.ratio == pytest.approx(1, abs=0.01)
+    with pytest.raises(BadInputError, match="NaN"):
+        check_gradient(Overflowing(), SHAPE, [(0.0, 255.0)])

@@ -62,6 +62,13 @@ def test_the_contract_lies_beside_the_model() -> None:
     assert contract_path("models/dave2.keras") == Path("models/dave2.contract.json")
 
 
+def test_the_contract_of_a_folder_without_a_name_lies_beside_it(tmp_path, monkeypatch) -> None:
+    (tmp_path / "net").mkdir()
+    monkeypatch.chdir(tmp_path / "net")
+    assert contract_path(".") == tmp_path / "net.contract.json"
+    assert contract_path("/") == Path("/model.contract.json")
+
+
 @pytest.mark.parametrize("contract", [DEFAULT_CONTRACT, OTHER])
 def test_a_contract_comes_back_as_it_was_written(tmp_path: Path, contract: Contract) -> None:
     save_contract(contract_path(tmp_path / "net.keras"), contract)

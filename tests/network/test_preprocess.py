@@ -175,6 +175,15 @@ def test_pull_back_is_the_transpose_of_encode(colour: str, scale: float, offset:
     assert got == pytest.approx(expected, rel=2e-3)
 
 
+def test_noise_that_takes_luma_out_of_its_range_is_cut_also_on_the_way_back() -> None:
+    preprocess = ContractPreprocess(variant(colour="yuv"))
+    rgb = np.array([[[255, 255, 255], [0, 0, 0], [310, 300, 290], [-40, -30, -50]]], np.float32)
+    gradient = np.zeros(rgb.shape, np.float32)
+    gradient[..., 0] = 1  # of the luma
+    pulled = preprocess.pull_back(rgb, gradient).sum(axis=-1)
+    assert pulled[0].tolist() == pytest.approx([1, 1, 0, 0], abs=1e-6)
+
+
 def test_the_way_back_of_hsv_is_exact_for_each_of_its_numbers() -> None:
     preprocess = ContractPreprocess(variant(colour="hsv"))
     rng = np.random.default_rng(2)

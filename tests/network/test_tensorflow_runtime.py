@@ -15,6 +15,7 @@ import pytest
 from carla_saliency.core import Contract, Inputs, Pose, Query
 from carla_saliency.errors import BadInputError
 from carla_saliency.network.check import check_gradient
+from carla_saliency.network.keras_kinds import ACTIVATIONS
 from carla_saliency.network.layers import Layer, LayerGraph, ModelInput, chain
 from carla_saliency.network.preprocess import ContractPreprocess
 from carla_saliency.network.tensorflow_runtime import TensorFlowNetwork, shapes_of
@@ -427,6 +428,20 @@ def test_settings_of_older_versions_are_honoured() -> None:
     expected = np.where(through > 0, through, through / 2).sum(1)
     network = TensorFlowNetwork(chain(image.shape[1:], layers))
     assert network.steer(Inputs(image)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_every_activation_of_keras_is_computed(keras: Any) -> None:
+    names = sorted(ACTIVATIONS - {"glu", "threshold"})  # these need settings
+    image = keras.Input((5, 6, 3), name="image")
+    x = keras.layers.Rescaling(1 / 64, -2)(image)
+    own = [keras.layers.Dense(2, activation=name)(x) for name in names]
+    layers = [keras.layers.Activation(name)(y) for name, y in zip(names, own, strict=True)]
+    x = keras.layers.Flatten()(keras.layers.Concatenate()(own + layers))
+    model = keras.Model(image, keras.layers.Dense(1, name="steering")(x))
+    inputs = inputs_of(model)
+    answer = TensorFlowNetwork(graph_of(keras, model)).run(Query(), inputs)
+    assert close(answer.steering, np.asarray(model(inputs.image))[:, 0])
+    assert close(answer.gradients[:, 0], by_tape(keras, model, inputs, "steering", "mean"))
 
 
 def test_preprocessing_of_one_picture_is_done_to_each_frame() -> None:
