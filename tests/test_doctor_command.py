@@ -70,6 +70,20 @@ def test_a_contract_is_saved_and_then_used(bare: Path, capsys) -> None:
     assert "guess" not in capsys.readouterr().out
 
 
+def test_a_guess_is_not_saved_as_a_contract(bare: Path, capsys) -> None:
+    assert cli.main(["doctor", "--model", str(bare), "--save"]) == 2
+    said = capsys.readouterr().err
+    assert "a guess is no contract: give --contract" in said
+    assert said.count("\n") == 1
+    assert not bare.with_suffix(".contract.json").exists()
+
+
+def test_what_does_not_fit_the_file_names_the_file(bare: Path, capsys) -> None:
+    for arguments in (["--output", "vector:3"], ["--trained-colour", "mauve"]):
+        assert cli.main(["doctor", "--model", str(bare), *arguments]) == 2
+        assert str(bare) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

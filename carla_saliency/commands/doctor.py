@@ -24,6 +24,12 @@ def run(settings: DoctorSettings) -> int:
         BadInputError: If the file can't be used: the message says what is wrong with it.
     """
     steering = factory.load_steering(settings)
+    if settings.save and not steering.has_contract:
+        raise BadInputError(
+            f"--save: nobody said what {steering.path.name} was trained with, and a guess is no "
+            "contract: give --contract dave2, udacity, donkey, seed or a FILE, or its parts "
+            "(--trained-size, --trained-crop, ...)"
+        )
     lines = [*_file(steering), "", *_layers(steering), "", *_meaning(steering)]
     for name in settings.frames:
         lines += ["", *_answer(steering, Path(name))]

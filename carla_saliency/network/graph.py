@@ -17,13 +17,12 @@ import numpy as np
 
 from carla_saliency.core import Query
 from carla_saliency.errors import BadInputError
+from carla_saliency.network.asking import GATES, IMAGE, SPEED, STEERING, require_layers
 from carla_saliency.network.folding import fold, last_activation, readable, with_linear_end
 from carla_saliency.network.kinds import KINDS
 from carla_saliency.network.layers import Layer, LayerGraph, Shape
 from carla_saliency.network.merges import MERGES
 from carla_saliency.network.onnx_builder import Backward, GraphBuilder, Value, flowing_shape
-
-IMAGE, SPEED, GATES, STEERING = "image", "speed", "gates", "steering"
 
 
 def unknown_kinds(graph: LayerGraph) -> list[str]:
@@ -62,7 +61,7 @@ def to_onnx(graph: LayerGraph, query: Query) -> bytes:
             fit, or the output is not one number.
         ValueError: If the query names a layer that does not exist.
     """
-    _check_names(graph, query)
+    require_layers((layer.name for layer in graph.layers), query)
     if query.linear:
         graph = with_linear_end(graph)
     named = {name for name, _ in query.targets} | set(query.keep) | {query.gate or ""}
@@ -103,14 +102,6 @@ def to_onnx(graph: LayerGraph, query: Query) -> bytes:
             b.alias(b.to_keras_layout(backward.aligned(own, len(targets))), f"output_gradient_{i}")
             outputs[f"output_gradient_{i}"] = [batch, *value.shape]
     return bytes(b.model(emitted.inputs, outputs).SerializeToString())
-
-
-def _check_names(graph: LayerGraph, query: Query) -> None:
-    known = {layer.name for layer in graph.layers} | {STEERING}
-    asked = [name for name, _ in query.targets] + list(query.keep)
-    for name in [*asked, *([] if query.gate is None else [query.gate])]:
-        if name not in known:
-            raise ValueError(f"there is no layer {name!r}; there are {', '.join(sorted(known))}")
 
 
 @dataclass

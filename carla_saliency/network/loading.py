@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from carla_saliency.core import Contract, Network
+from carla_saliency.errors import BadInputError
 from carla_saliency.network import cache
 from carla_saliency.network.check import GradientCheck, check_gradient
 from carla_saliency.network.contract import (
@@ -149,9 +150,19 @@ def load_network(path: str | Path, reading: Reading = Reading()) -> Loaded:
         reading: What the file and the contract beside it do not say.
 
     Raises:
-        BadInputError: If the file or the contract can't be used, or the gradient is wrong.
+        BadInputError: If the file or the contract can't be used, or the gradient is wrong; it names
+            the file.
     """
     path = Path(path)
+    try:
+        return _loaded(path, reading)
+    except BadInputError as error:
+        if str(path) in str(error):
+            raise
+        raise BadInputError(f"{path}: {error}") from None
+
+
+def _loaded(path: Path, reading: Reading) -> Loaded:
     own = load_contract(path)
     named = reading.contract
     filed = read_contract(named) if named and Path(named).suffix else own  # presets have none
@@ -168,6 +179,9 @@ def load_network(path: str | Path, reading: Reading = Reading()) -> Loaded:
         part = "the whole picture" if any_crop else "the crop, in a picture of any size"
         grid = f"{contract.input_width_px}×{contract.input_height_px}"
         guesses.append(f"camera: {part}, resized to {grid}, since nobody said how large it is")
+    if said and not (own or reading.contract or "max_steer_deg" in parts):
+        lock = f"{contract.max_steer_deg:g}°"
+        guesses.append(f"car: front wheels up to {lock} at steering 1, since nobody said it")
     if not said:
         guesses.append(
             f"camera: no contract, so the whole picture, {contract.colour}, resized to "

@@ -13,6 +13,7 @@ import onnxruntime
 
 from carla_saliency.core import Answer, Array, Inputs, LayerInfo, Query
 from carla_saliency.network import cache
+from carla_saliency.network.asking import feed_of
 from carla_saliency.network.inventory import inventory
 from carla_saliency.network.layers import LayerGraph
 
@@ -53,7 +54,7 @@ class OnnxNetwork:
 
     def steer(self, inputs: Inputs) -> Array:
         """Return the steering alone, (N,); left negative."""
-        (steering,) = self._session(FORWARD).run(None, self._feed(inputs, None, FORWARD))
+        (steering,) = self._session(FORWARD).run(None, feed_of(self.graph, FORWARD, inputs, None))
         return np.asarray(steering, np.float32)
 
     def run(self, query: Query, inputs: Inputs, gates: Array | None = None) -> Answer:
@@ -69,7 +70,7 @@ class OnnxNetwork:
             ValueError: If it names an unknown layer, or the inputs do not fit.
         """
         session = self._session(query)
-        feed = self._feed(inputs, gates, query)
+        feed = feed_of(self.graph, query, inputs, gates)
         count = len(inputs.image)
         if len(query.targets) <= 1 or count == 1:
             return self._answer(query, session, feed)
@@ -121,28 +122,6 @@ class OnnxNetwork:
         from carla_saliency.network.graph import to_onnx  # needs onnx, which loads for 0.1 s
 
         return to_onnx(self.graph, query)
-
-    def _feed(self, inputs: Inputs, gates: Array | None, query: Query) -> dict[str, Array]:
-        image, shape = inputs.image, self.graph.image_shape
-        if image.dtype != np.float32 or image.ndim != 4 or image.shape[1:] != shape:
-            raise ValueError(
-                f"the image must be float32 of shape (N, {', '.join(map(str, shape))}), "
-                f"received {image.dtype} {image.shape}"
-            )
-        feed = {"image": image}
-        if self.graph.takes_speed:
-            speed = inputs.speed
-            if speed is None or speed.dtype != np.float32 or speed.shape != (len(image), 1):
-                received = None if speed is None else f"{speed.dtype} {speed.shape}"
-                raise ValueError(
-                    f"the speed must be float32 of shape ({len(image)}, 1), received {received}"
-                )
-            feed["speed"] = speed
-        if query.gate is not None:
-            if gates is None:
-                raise ValueError(f"the gates of {query.gate} are missing")
-            feed["gates"] = np.asarray(gates, np.float32)
-        return feed
 
 
 def _joined(answers: list[Answer], count: int) -> Answer:

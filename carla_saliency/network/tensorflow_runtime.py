@@ -17,6 +17,7 @@ import numpy as np
 
 from carla_saliency.core import Answer, Array, Inputs, LayerInfo, Query, Target
 from carla_saliency.errors import BadInputError
+from carla_saliency.network.asking import STEERING, feed_of, require_layers
 from carla_saliency.network.folding import last_activation
 from carla_saliency.network.inventory import inventory
 from carla_saliency.network.keras_layers import tensorflow
@@ -24,7 +25,6 @@ from carla_saliency.network.layers import LayerGraph, Shape
 from carla_saliency.network.tensorflow_layers import Step, build, computable, through
 
 FORWARD = Query(targets=())
-STEERING = "steering"
 
 
 def shapes_of(graph: LayerGraph) -> dict[str, Shape]:
@@ -93,9 +93,9 @@ class TensorFlowNetwork:
         Raises:
             ValueError: If the query names an unknown layer, or the inputs do not fit.
         """
-        feed = self._feed(inputs, gates, query)
+        feed = feed_of(self.graph, query, inputs, gates).values()
         if query not in self._compiled:
-            self._check_names(query)
+            require_layers(self._built.shapes, query)
             self._compiled[query] = self._compile(query)
         found = {
             name: np.array(value)  # a copy of our own, which can be written to
@@ -206,34 +206,3 @@ class TensorFlowNetwork:
     def _own_name(self, name: str) -> str:
         is_output = name == STEERING and name not in self._built.shapes
         return self.graph.outputs[0] if is_output else name
-
-    def _check_names(self, query: Query) -> None:
-        known = self._built.shapes.keys()
-        targets = [self._own_name(name) for name, _ in query.targets]
-        for name in [*targets, *query.keep, *([] if query.gate is None else [query.gate])]:
-            if name not in known:
-                raise ValueError(
-                    f"there is no layer {name!r}; there are {', '.join(sorted(known))}"
-                )
-
-    def _feed(self, inputs: Inputs, gates: Array | None, query: Query) -> list[Array]:
-        image, shape = inputs.image, self.graph.image_shape
-        if image.dtype != np.float32 or image.shape[1:] != shape or image.ndim != len(shape) + 1:
-            raise ValueError(
-                f"the image must be float32 of shape (N, {', '.join(map(str, shape))}), "
-                f"received {image.dtype} {image.shape}"
-            )
-        feed = [image]
-        if self.graph.takes_speed:
-            speed = inputs.speed
-            if speed is None or speed.dtype != np.float32 or speed.shape != (len(image), 1):
-                received = None if speed is None else f"{speed.dtype} {speed.shape}"
-                raise ValueError(
-                    f"the speed must be float32 of shape ({len(image)}, 1), received {received}"
-                )
-            feed.append(speed)
-        if query.gate is not None:
-            if gates is None:
-                raise ValueError(f"the gates of {query.gate} are missing")
-            feed.append(np.asarray(gates, np.float32))
-        return feed

@@ -36,6 +36,13 @@ class Look:
     every: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    turn: int  # how often the method had been changed when it began
+    frame: Frame
+    future: Future[Explanation]
+
+
 class Explaining:
     """Asks the chosen saliency method about every frame, or about as many as it can do.
 
@@ -63,9 +70,9 @@ class Explaining:
         self._tick_s, self._say, self._clock = tick_s, say, clock
         self._measured: dict[str, int] = {}  # method -> n
         self._pool: ThreadPoolExecutor | None = None
-        self._job: tuple[Frame, Future[Explanation]] | None = None
+        self._job: _Job | None = None
         self._newest: tuple[Frame, Explanation] | None = None
-        self._method = ""
+        self._method, self._turn = "", 0
         self._since = 0  # frames since the last job began
         self._spacing = 1
 
@@ -82,7 +89,7 @@ class Explaining:
         explainer = self._explainers[method]
         if method != self._method:
             self._method, self._newest, self._since = method, None, 0
-            self._finish()
+            self._turn += 1
         if not explainer.slow and (self._wanted_every or 1) == 1:
             explanation = explainer.explain(frame)
             return Look(explanation.steering, explanation)
@@ -98,7 +105,7 @@ class Explaining:
         due = self._since == 0 or self._since >= every
         if self._job is None and due:
             self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="explaining")
-            self._job = frame, self._pool.submit(explainer.explain_seen, seen)
+            self._job = _Job(self._turn, frame, self._pool.submit(explainer.explain_seen, seen))
             self._spacing, self._since = max(self._since, 1), 0
         self._since += 1
         every = max(every, self._spacing)
@@ -109,10 +116,9 @@ class Explaining:
 
     def close(self) -> None:
         """End the worker, after what it is doing."""
-        self._finish()
         if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = self._job = None
 
     def _every(self, explainer: Explainer, method: str, frame: Frame) -> int:
         """Return n; where maps are waited for, it is measured once, on a frame that is not kept."""
@@ -138,19 +144,13 @@ class Explaining:
         """Take the finished explanation; wait for it where the next one is due."""
         if self._job is None:
             return
-        frame, future = self._job
+        job = self._job
         every = self._wanted_every or self._measured.get(method, 1)
         must_wait = self._waits and self._since >= every
-        if must_wait or (future.done() and not self._waits):
-            self._newest = frame, future.result()
-            self._job = None
-
-    def _finish(self) -> None:
-        """Let the job end; what it finds is of no use any more."""
-        if self._job is not None:
-            future = self._job[1]
-            if not future.cancel():
-                future.exception()
+        if job.turn != self._turn:  # of no use any more, but steering does not wait for its end
+            self._job = None if job.future.done() or job.future.cancel() else job
+        elif must_wait or (job.future.done() and not self._waits):
+            self._newest = job.frame, job.future.result()
             self._job = None
 
 

@@ -24,6 +24,7 @@ from carla_saliency.saliency.method import Method
 from carla_saliency.saliency.occlusion import Occlusion
 from carla_saliency.saliency.options import Options
 from carla_saliency.saliency.rise import Rise
+from carla_saliency.saliency.shadow import ShadowExplainer
 from carla_saliency.saliency.smoothgrad import SmoothGrad
 from carla_saliency.saliency.targets import change, towards_expert
 from carla_saliency.saliency.vargrad import VarGrad
@@ -34,6 +35,7 @@ __all__ = [
     "ChangeExplainer",
     "Method",
     "Options",
+    "ShadowExplainer",
     "change",
     "default_layer",
     "towards_expert",

@@ -60,6 +60,11 @@ class DriveSettings(NetworkSettings, MethodSettings):
         "map for every n-th frame only, for slow methods (measured at the start if not given)",
         "N",
     )
+    shadow: str | None = flag(
+        None,
+        "a second network that looks on: --target difference then explains the first minus this",
+        "FILE",
+    )
     longitudinal: Literal["speed", "network"] = flag(
         "speed", "who works the pedals: the speed control, or the network's throttle"
     )
@@ -84,6 +89,11 @@ class DriveSettings(NetworkSettings, MethodSettings):
         """
         self.check_method()
         require("--every", self.every, 1, 10**6, "frames")
+        if self.shadow is not None and self.target != "difference":
+            raise BadInputError(
+                "--shadow is compared with the first network by --target difference: add that, or "
+                "leave out --shadow"
+            )
         require("--port", self.port, 1, 65535)
         require("--timeout", self.timeout, 0.1, 3600, "seconds")
         require("--fps", self.fps, 1, 200, "ticks per second")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -123,6 +124,36 @@ def test_another_method_drops_the_maps_of_the_first(slow: Fake, quick: Fake) -> 
     again = explaining.look("fake", frames(1, 3)[0])
     assert again.explanation is None
     explaining.close()
+
+
+def test_a_change_of_method_does_not_wait_for_the_map_that_is_under_way(
+    slow: Fake, quick: Fake
+) -> None:
+    explaining = Explaining({"fake": slow, "quick": quick})
+    explaining.look("fake", frames(1)[0])  # its worker stands until the test lets it go
+    look = explaining.look("quick", frames(1, 2)[0])
+    assert look.explanation is not None
+    again = [explaining.look("fake", frame) for frame in frames(3, 3)]
+    assert [look.explanation for look in again] == [None, None, None]
+    slow.go.set()
+    explaining.close()
+
+
+def test_a_map_of_another_method_is_never_shown(slow: Fake) -> None:
+    other = Fake(name="other")
+    explaining = Explaining({"fake": slow, "other": other})
+    explaining.look("fake", frames(1)[0])
+    looks = [explaining.look("other", frames(1, 2)[0])]
+    slow.go.set()
+    other.go.set()
+    for number in range(3, 2000):
+        looks.append(explaining.look("other", frames(1, number)[0]))
+        if looks[-1].explanation is not None:
+            break
+        time.sleep(0.005)
+    explaining.close()
+    shown = {look.explanation.method for look in looks if look.explanation is not None}
+    assert shown == {"other"}
 
 
 def test_a_fast_method_can_be_asked_for_every_second_frame_only(quick: Fake) -> None:

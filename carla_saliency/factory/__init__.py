@@ -1,0 +1,45 @@
+"""Settings become parts here: the only place that names the concrete classes of a drive."""
+
+from __future__ import annotations
+
+from carla_saliency.factory.explainers import (
+    Explainers,
+    compared,
+    drive_explainers,
+    make_explainers,
+    method_options,
+    require_method,
+    throttle_of,
+)
+from carla_saliency.factory.session import (
+    camera_size,
+    contract_warnings,
+    session_settings,
+)
+from carla_saliency.factory.steering import (
+    SHIPPED_NETWORK,
+    Steering,
+    for_picture,
+    load_steering,
+    read_steering,
+    require_contract,
+)
+
+__all__ = [
+    "SHIPPED_NETWORK",
+    "Explainers",
+    "Steering",
+    "camera_size",
+    "compared",
+    "contract_warnings",
+    "drive_explainers",
+    "for_picture",
+    "load_steering",
+    "make_explainers",
+    "method_options",
+    "read_steering",
+    "require_contract",
+    "require_method",
+    "session_settings",
+    "throttle_of",
+]
