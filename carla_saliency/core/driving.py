@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
-Driver = Literal["network", "expert", "manual"]
+Driver = Literal["network", "expert", "manual", "autopilot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,12 @@ class EventKind(Enum):
     LANE_DEPARTURE = "lane departure"
     COLLISION = "collision"
     INTERVENTION = "intervention"
+    DISAGREEMENT = "unlike the expert"
+    ATTENTION = "attention off road"
+    JUMP = "map jumps"
+    NOVELTY = "unlike the training"
+    BOOKMARK = "bookmark"
+    NETWORKS = "networks disagree"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,19 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class SideView:
+    """The picture of another camera, for people; no network is ever given it.
+
+    Attributes:
+        name: For the window, for example "chase".
+        image: RGB, uint8, shape (H, W, 3).
+    """
+
+    name: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """All that is known after one tick.
 
@@ -156,6 +175,9 @@ class Observation:
         lane: None where the car is not near any road.
         events: What happened in this tick.
         server_ms: Wall time from sending the control to having this.
+        view: Of another camera, of the same tick, where a person wants one.
+        applied: The control that somebody else sent to the car for this tick (CARLA's autopilot,
+            the owner of a car that is only looked at); None where it was ours.
     """
 
     frame: Frame
@@ -164,6 +186,8 @@ class Observation:
     lane: LaneView | None
     events: tuple[Event, ...] = ()
     server_ms: float = 0.0
+    view: SideView | None = None
+    applied: Control | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +281,23 @@ class Explanation:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """What the one who looks on would have done, and why.
+
+    Attributes:
+        letter: "A" or "B": A is the network that drove at the start.
+        title: Its name, for the window.
+        command: What it would have sent to the live car; None where it has no answer.
+        explanation: Of the same frame as the decision's; None without a map.
+    """
+
+    letter: Literal["A", "B"] = "B"
+    title: str
+    command: float | None
+    explanation: Explanation | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What is done about one observation, by whom, and why.
@@ -273,6 +314,9 @@ class Decision:
         explained: The older frame that the explanation is of, where the method does not fit into a
             tick; None = this one.
         every: How many frames it is from one explained frame to the next.
+        shadow: A second network, or the expert, that is compared with the network.
+        masked: The frame as the network was given it, where a person masked parts of it; its number
+            is the observation's.
     """
 
     control: Control
@@ -284,14 +328,8 @@ class Decision:
     notice: str = ""
     explained: Frame | None = None
     every: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class DriveStep:
-    """One finished tick: picture and map are of the same frame."""
-
-    observation: Observation
-    decision: Decision
+    shadow: Shadow | None = None
+    masked: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from carla_saliency.core import Meaning
+from carla_saliency.core import Array, EventKind, Explanation, LayerInfo, Meaning, Place
 
 Tone = Literal["high", "mid", "low", "warning", "failure"]
 
@@ -49,6 +49,83 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaskBox:
+    """A rectangle that a person masked, and what that does to the steering.
+
+    Attributes:
+        letter: Its name: "A" for the first one.
+        place: In pixels of the camera's picture: top, bottom, left, right.
+        before: The network's steering with the masks before this one; None = not asked yet.
+        after: With this one too.
+    """
+
+    letter: str
+    place: Place
+    before: float | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventEntry:
+    """One event of the drive, for the list.
+
+    Attributes:
+        number: From 1.
+        kind: What it is.
+        sim_s: When.
+        text: One short line.
+        clip: "coming" until its last seconds are there; "none" where no clips are kept.
+        shown: It is being looked at.
+    """
+
+    number: int
+    kind: EventKind
+    sim_s: float
+    text: str = ""
+    clip: Literal["coming", "saved", "failed", "none"] = "none"
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCell:
+    """One layer's map in the grid.
+
+    Attributes:
+        name: Of the layer; "steering" is shown as "output".
+        explanation: None as long as it is not computed.
+        chosen: It is the one that the keys and the full pane are about.
+    """
+
+    name: str
+    explanation: Explanation | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """The world stands still: what is known of the shown frame.
+
+    Attributes:
+        cells: Of the grid, in the order of the layers, the output last; at most 9.
+        full: The chosen cell's map fills the pane instead of the grid.
+        layer: Whose activations are shown; None if none has any.
+        activations: Its output, without the batch; None as long as it is not computed.
+        filter_changes: Of the steering when each filter alone is silenced, (filters,); None if not
+            computed.
+        back_s: How far the shown frame is behind the newest one.
+        frozen: Somebody else ticks the world: only the view stands still.
+    """
+
+    cells: tuple[LayerCell, ...] = ()
+    full: bool = False
+    layer: LayerInfo | None = None
+    activations: Array | None = None
+    filter_changes: Array | None = None
+    back_s: float = 0.0
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UiState:
     """Everything on the picture that is not in the step.
 
@@ -63,6 +140,17 @@ class UiState:
         notice: One line at the bottom right; empty: the most useful keys.
         notice_tone: Of that line.
         alarm: One line in a yellow band over the camera picture; empty: no band.
+        inspection: While the world stands still to be inspected; None else.
+        compare: The network's map stands beside the shadow's; no plain camera picture then.
+        strip: What the lower strip shows.
+        no_classes: Why there is no attention by class, one line; "" if there is.
+        usual_on_road: Share of road and lines in a nominal drive; None if not known.
+        calibrated: Limits and usual values are from a nominal drive of this network.
+        masks: What a person masked.
+        masks_in_force: The network drives with the masks.
+        events: Of the drive, oldest first.
+        scale_locked: The colour scale does not change.
+        text: The panes alone are shown if not.
     """
 
     method: Meaning
@@ -75,6 +163,17 @@ class UiState:
     notice: str = ""
     notice_tone: Tone = "mid"
     alarm: str = ""
+    inspection: Inspection | None = None
+    compare: bool = False
+    strip: Literal["classes", "lane"] = "classes"
+    no_classes: str = ""
+    usual_on_road: float | None = None
+    calibrated: bool = False
+    masks: tuple[MaskBox, ...] = ()
+    masks_in_force: bool = False
+    events: tuple[EventEntry, ...] = ()
+    scale_locked: bool = False
+    text: bool = True
 
 
 @dataclass(frozen=True, slots=True)
