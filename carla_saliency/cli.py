@@ -18,6 +18,7 @@ from jsonargparse import ArgumentParser
 from carla_saliency import __version__, stopping
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.settings import (
+    CalibrateSettings,
     CollectSettings,
     DoctorSettings,
     DriveSettings,
@@ -122,6 +123,13 @@ def _train(settings: TrainSettings) -> int:
     return run(settings)
 
 
+def _calibrate(settings: CalibrateSettings) -> int:
+    with stopping.held():
+        from carla_saliency.commands.calibrate import run
+
+    return run(settings)
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "drive": (DriveSettings, _drive),
     "explain": (ExplainSettings, _explain),
@@ -129,6 +137,7 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "serve": (ServeSettings, _serve),
     "collect": (CollectSettings, _collect),
     "train": (TrainSettings, _train),
+    "calibrate": (CalibrateSettings, _calibrate),
 }
 
 
@@ -171,7 +180,7 @@ def _add_flag(parser: ArgumentParser, each: Field[Any], hint: Any) -> None:
     if get_origin(hint) is Literal:
         metavar = "{" + ",".join(get_args(hint)) + "}"
     default: Any = each.default
-    if default is not None:
+    if default not in (None, ()):
         shown = " ".join(default) if several else default
         text = f"{text} (default: {shown})"
     parser.add_argument(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from carla_saliency import cli
-from carla_saliency.commands.every_layer import every_layer
 from carla_saliency.core import LayerInfo
 from carla_saliency.factory import SHIPPED_NETWORK
+from carla_saliency.factory.every_layer import every_layer
 from carla_saliency.output.video import Video
 from carla_saliency.pictures import read_picture, read_video, write_picture
 

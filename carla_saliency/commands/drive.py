@@ -6,9 +6,13 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from carla_saliency import factory, stopping
+from carla_saliency.commands.inspecting import Inspecting
+from carla_saliency.commands.looking import Parts
 from carla_saliency.commands.screen import (
     HandDriving,
     Left,
@@ -18,19 +22,24 @@ from carla_saliency.commands.screen import (
     show_until_left,
     world_line,
 )
-from carla_saliency.core import DriveStep, Explainer, Quit
+from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Interlude, UiState
 from carla_saliency.drive import drive
 from carla_saliency.embedded import START_TIMEOUT_S, EmbeddedServer
 from carla_saliency.errors import BadInputError, SimulatorError
-from carla_saliency.factory import Steering
+from carla_saliency.factory import Letter, Rider, Subject
+from carla_saliency.insight.analyst import Analyst
+from carla_saliency.insight.classes import tag_table
+from carla_saliency.output.clips import AFTER_S, BEFORE_S, Clips
 from carla_saliency.output.names import DEFAULT_NAME, free_name
+from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window, has_display
 from carla_saliency.pilot.explaining import Explaining
 from carla_saliency.pilot.learned import LearnedPilot
+from carla_saliency.pilot.seat import Seat
 from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.settings import DEFAULT_HOST, DEFAULT_PORT, DriveSettings, parse_size
 from carla_saliency.sim.calls import Waiting
@@ -53,10 +62,9 @@ def run(settings: DriveSettings) -> int:
     factory.require_method(settings.method)
     steering = factory.load_steering(settings)
     factory.require_contract(steering)
-    explainers = factory.drive_explainers(steering, settings)
     width_px, height_px = factory.camera_size(settings, steering.contract)
     steering.preprocess.grid_rect((height_px, width_px))  # refuses a camera that shows too little
-    command = _Drive(settings, steering, explainers)
+    command = _Drive(settings, factory.make_riders(steering, settings))
     try:
         with suppress(Left), ExitStack() as stack:
             command.run(stack)
@@ -78,12 +86,10 @@ class _Drive:
         trouble: Lines about what failed although the drive went on: they make the exit code 1.
     """
 
-    def __init__(
-        self, settings: DriveSettings, steering: Steering, explainers: Mapping[str, Explainer]
-    ) -> None:
-        self._settings, self._steering = settings, steering
-        self._explainers = explainers
-        self._meaning = next(iter(explainers.values())).meaning
+    def __init__(self, settings: DriveSettings, riders: Mapping[Letter, Rider]) -> None:
+        self._settings, self._riders = settings, riders
+        self._steering, self._explainers = riders["A"].steering, riders["A"].explainers
+        self._meaning = next(iter(self._explainers.values())).meaning
         self._size = parse_size("--res", settings.res, "1280x720")
         self._log = DriveLog(1 / settings.fps)
         self._painter = self._make_painter(None, None)
@@ -129,11 +135,65 @@ class _Drive:
         if not embedded:  # somebody else's world: say that it is as it was
             stack.callback(lambda: say(session.restored))
         stack.enter_context(session)
+        pilot = self._make_pilot(stack, session)
+        for line in self._remarks(session, pilot):
+            say(line)
+        events = self._events_folder()
+        past_s = BEFORE_S + AFTER_S if events is not None else 0.0
+        recorder = Recorder(self._size, settings.fps, say, self.trouble.append, past_s)
+        stack.enter_context(recorder)
+        if (record := self._record_to()) is not None:
+            recorder.start(record)
+        past = stack.enter_context(Past())
+        clips = Clips(events, past, recorder, say, self.trouble.append, settings=asdict(settings))
+        stack.enter_context(clips)
+        tag_groups = tag_table(session.info.server_version) if session.info.semantic else None
+        examiners = {
+            letter: factory.make_examiner(rider, settings, tag_groups)
+            for letter, rider in self._riders.items()
+        }
+        analyst = factory.make_analyst(self._riders, examiners, settings, session.car, say)
+        subjects = {
+            letter: factory.make_subject(rider, examiners[letter], settings)
+            for letter, rider in self._riders.items()
+        }
+        inspecting = Inspecting(subjects)
+        stack.callback(inspecting.close)
+        parts = Parts(
+            pilot=pilot,
+            world=session,
+            recorder=recorder,
+            past=past,
+            clips=clips,
+            analyst=analyst,
+            inspecting=inspecting,
+            change_layer=self._change_layer,
+            layer=lambda: self._riders[pilot.letter].layer() or "",
+            usual_on_road=lambda: analyst.usual_on_road,
+            follows=settings.follow is not None,
+            tick_s=1 / settings.fps,
+        )
+        self._screen = self._make_screen(session, parts, subjects)
+        self._loop(session, pilot, analyst, self._screen)
+
+    def _make_pilot(self, stack: ExitStack, session: CarlaSession) -> LearnedPilot:
+        settings, steering, b = self._settings, self._steering, self._riders.get("B")
         explaining = Explaining(
-            self._explainers, settings.every, self._window is None, 1 / settings.fps, say
+            self._explainers,
+            settings.every,
+            self._window is None,
+            1 / settings.fps,
+            say,
+            beside=None if b is None else b.explainers,
         )
         stack.callback(explaining.close)
-        pilot = LearnedPilot(
+        shadow: Seat | Literal["expert"] | None = None
+        if b is not None:
+            contract = b.steering.contract
+            shadow = Seat(b.steering.title, b.explainers, session.car, contract)
+        elif settings.shadow == "expert":
+            shadow = "expert"
+        return LearnedPilot(
             self._explainers,
             session.car,
             steering.contract,
@@ -141,44 +201,71 @@ class _Drive:
             explaining=explaining,
             throttle=factory.throttle_of(steering, settings),
             compared=factory.compared(settings),
+            title=steering.title,
+            shadow=shadow,
         )
-        for line in [
-            *steering.lines(),
-            *factory.contract_warnings(settings, steering, session.car),
-        ]:
-            say(line)
+
+    def _remarks(self, session: CarlaSession, pilot: LearnedPilot) -> list[str]:
+        """Return lines about what differs from what one may expect."""
+        settings, lines = self._settings, []
+        for rider in self._riders.values():
+            lines += rider.steering.lines()
+            lines += factory.contract_warnings(settings, rider.steering, session.car)
         if settings.lights == "obey" and not session.info.traffic_lights:
-            say(f"--lights obey: {session.info.map_name} has no traffic lights on this server")
-        say(pilot.rescaling_text)
-        recorder = Recorder(self._size, settings.fps, say, self.trouble.append)
-        stack.enter_context(recorder)
-        if (record := self._record_to()) is not None:
-            recorder.start(record)
-        self._screen = self._make_screen(session, pilot, recorder)
-        self._loop(session, pilot, self._screen)
+            lines.append(
+                f"--lights obey: {session.info.map_name} has no traffic lights on this server"
+            )
+        return [*lines, pilot.seat.rescaling_text, session.info.remark]
+
+    def _change_layer(self, method: str, by: int) -> None:
+        """Ask the methods of all networks about the next layer."""
+        for rider in self._riders.values():
+            if isinstance(rider.explainers, factory.Explainers):
+                rider.explainers.change_layer(method, by)
+
+    def _events_folder(self) -> Path | None:
+        """Return where clips go; no folder is made before the first event."""
+        wanted = self._settings.events
+        if wanted is None:
+            wanted = "none" if self._window is None else "events"
+        return None if wanted == "none" else Path(wanted)
 
     def _make_screen(
-        self, session: CarlaSession, pilot: LearnedPilot, recorder: Recorder
+        self, session: CarlaSession, parts: Parts, subjects: Mapping[Letter, Subject]
     ) -> Screen:
-        info, car = session.info, session.car
+        info, car, settings = session.info, session.car, self._settings
         world = world_line(
-            info.map_name,
-            info.weather,
-            info.spawn_index,
-            self._steering.title,
-            info.delta_s,
+            info.map_name, info.weather, info.spawn_index, self._steering.title, info.delta_s
         )
         self._painter = self._make_painter(degrees_of(car, self._steering), car.width_m)
-        state = UiState(method=self._meaning, world=world)
-        return Screen(self._painter, self._window, recorder, pilot, self._log.timer, state)
+        state = UiState(
+            method=self._meaning,
+            world=world,
+            no_classes=info.no_classes,
+            calibrated=self._riders["A"].calibration is not None,
+        )
+        asked = {letter: subject.questions.apart() for letter, subject in subjects.items()}
+        return Screen(
+            self._painter,
+            self._window,
+            parts,
+            self._log.timer,
+            state,
+            lambda frame: asked[parts.pilot.letter].steer([frame]),
+            settings.on_failure,
+        )
 
-    def _loop(self, session: CarlaSession, pilot: LearnedPilot, screen: Screen) -> None:
+    def _loop(
+        self, session: CarlaSession, pilot: LearnedPilot, analyst: Analyst, screen: Screen
+    ) -> None:
         settings = self._settings
         pace = float(self._window is not None) if settings.pace is None else settings.pace
         pacer = Pacer(1 / settings.fps, pace)
         for step in drive(session, pilot):
             stopping.check()
             pacer.advance()
+            with self._log.timer.section("insight"):
+                step = analyst.examine(step)
             screen.finish(step)
             self._log.add(step)
             _tell(step)
@@ -206,6 +293,7 @@ class _Drive:
     def _make_painter(self, max_steer_deg: float | None, car_width_m: float | None) -> Painter:
         tick_ms = 1000 / self._settings.fps
         contract = self._steering.contract
+        shadow = self._riders.get("B")
         return Painter(
             self._size,
             contract,
@@ -213,6 +301,7 @@ class _Drive:
             tick_ms,
             car_width_m=car_width_m,
             scaling=self._settings.scale,
+            shadow_contract=None if shadow is None else shadow.steering.contract,
         )
 
     def _record_to(self) -> Path | None:
@@ -266,5 +355,5 @@ def _last_tick(settings: DriveSettings) -> float:
 
 
 def _tell(step: DriveStep) -> None:
-    for event in step.observation.events:
+    for event in (*step.observation.events, *step.findings.events):
         say(f"{step.observation.frame.sim_s:8.2f} s  {event.kind.value}: {event.text}")

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carla_saliency import factory, stopping
-from carla_saliency.commands.every_layer import LARGE, every_layer
 from carla_saliency.core import Array, Explanation, Frame, Image, LayerInfo, Query
 from carla_saliency.draw.scale import Scales
 from carla_saliency.draw.words import Degrees
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
+from carla_saliency.factory.every_layer import LARGE, every_layer
 from carla_saliency.output.names import free_name
 from carla_saliency.pictures import (
     VideoPicture,

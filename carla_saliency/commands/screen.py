@@ -1,4 +1,4 @@
-"""What a person sees and does during a drive: the picture, the keys, the recording."""
+"""What a person sees during a drive: the picture, live or standing still, and the recording."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
+from carla_saliency.commands.desk import Desk
+from carla_saliency.commands.looking import Looks, Parts
 from carla_saliency.core import (
     Car,
     Control,
     DriveStep,
+    EventKind,
+    Frame,
     HeldKeys,
     Image,
-    Pause,
     Quit,
-    StepOnce,
-    ToggleRecording,
 )
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Interlude, Recording, UiState, World
 from carla_saliency.factory import Steering
-from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window
-from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.manual import ManualDriving
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.timing import TickTimer
 
 AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
+SHOWN_AGAIN_S = 0.5  # a picture that stands still: the window may have been covered
 FPS_TICKS = 20  # the rate in the window is the mean over so many ticks
 HANDS_OFF_S = 0.5  # not asked for so long: nobody drove meanwhile, so the wheel is straight again
 LATE_S = 0.5  # a tick that takes longer is worth a word
+BEFORE_FAILURE_S = 1.0  # where one begins to look after an intervention
 STAGES = {  # what the session says it does -> how many of the card's steps are done
     "loading the map": 2,
     "setting up the world": 2,
@@ -63,73 +64,84 @@ class HandDriving:
 
 
 class Screen:
-    """Draws every step, shows and records it, and does what the person asks.
+    """Draws every step, shows and records it, and lets the person look around while it stands.
 
     Args:
         painter: Draws.
         window: Shows and has the keys; None without a display.
-        recorder: Writes the video.
-        pilot: Is handed the requests that are its own.
-        timer: Measures the parts.
+        parts: Do what the person asks.
+        timer: Measures the parts of a tick.
         state: What does not change during the drive is filled in.
-
-    Attributes:
-        quit: The person wants to leave.
+        steer: Asks the network about a frame that is looked at, for masks.
+        on_failure: What follows an intervention: "put-back", "pause" or "stop".
     """
 
     def __init__(
         self,
         painter: Painter,
         window: Window | None,
-        recorder: Recorder,
-        pilot: LearnedPilot,
+        parts: Parts,
         timer: TickTimer,
         state: UiState,
+        steer: Callable[[Frame], float],
+        on_failure: str = "put-back",
     ) -> None:
-        self._painter, self._window, self._recorder = painter, window, recorder
-        self._pilot, self._timer, self._state = pilot, timer, state
+        self._painter, self._window, self._parts = painter, window, parts
+        self._timer, self._state, self._steer = timer, state, steer
+        self._on_failure = on_failure
+        self._looks = Looks()
+        self._desk = Desk(parts, self._looks, painter.layout, painter.width)
         self._ends_s: deque[float] = deque(maxlen=FPS_TICKS + 1)
-        self._paused = False
-        self._step_once = False
         self._last: DriveStep | None = None
-        self._parts: tuple[tuple[str, float], ...] = ()
-        self.quit = False
+        self._drawn: tuple[DriveStep, UiState, Image] | None = None
+        self._stands: tuple[object, ...] | None = None
+        self._shown_s = 0.0
+        self._budget: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def quit(self) -> bool:
+        """Whether the person wants to leave, or the drive is to end."""
+        return self._looks.quit
 
     # -------------------------------------------------------------- one tick
 
     def finish(self, step: DriveStep) -> None:
-        """Draw, record and show one step."""
+        """Keep, draw, record and show one step."""
+        parts = self._parts
         self._last = step
         self._ends_s.append(time.perf_counter())
         self._remember_parts(step)
-        if self._window is None and self._recorder.status != "on":
-            return  # nobody looks
-        with self._timer.section("draw"):
-            picture = self._painter.paint(step, self._now())
-        if self._recorder.status == "on":
-            with self._timer.section("record"):
-                self._recorder.write(picture)
-        if self._window is not None:
-            with self._timer.section("window"):
-                self._show(picture)
+        parts.past.add(step)
+        for event in (*step.observation.events, *step.findings.events):
+            ago = step.observation.frame.frame_id - event.frame_id
+            parts.clips.add(event, step.observation.frame.sim_s - ago * parts.tick_s)
+        if self._window is not None or parts.recorder.wants_pictures:
+            self._finish_picture(step)
+        parts.clips.tick()
+        if any(event.kind is EventKind.INTERVENTION for event in step.observation.events):
+            self._after_failure()
+        if self._looks.paused and not parts.follows:
+            parts.inspecting.show(len(parts.past) - 1)
 
     def attend(self, wait_s: Callable[[], float]) -> None:
-        """Do what was asked, until the next tick is due and nobody pauses the world.
+        """Do what was asked, until the next tick is due and nobody holds the world.
 
         Args:
             wait_s: Tells how long it is until then.
         """
-        self._step_once = False
-        while not self.quit:
+        looks = self._looks
+        looks.step_once = False
+        while not looks.quit:
             self._take_requests()
             left_s = wait_s()
-            if not self._paused or self._step_once:
-                if left_s <= 0:
-                    return
-                time.sleep(min(left_s, AWAKE_S))
-            else:
-                self._repaint()
+            if looks.paused:
+                self._stand()
+            if looks.paused and not looks.step_once and not self._parts.follows:
                 time.sleep(AWAKE_S)
+            elif left_s <= 0:
+                return
+            else:
+                time.sleep(min(left_s, AWAKE_S))
 
     def wake(self, waiting: Waiting) -> None:
         """Keep the window alive while the server does not answer.
@@ -138,38 +150,66 @@ class Screen:
             Left: If the person wants to leave.
         """
         self._take_requests()
-        if self.quit:
+        if self._looks.quit:
             raise Left
-        if self._last is not None and waiting.waited_s >= LATE_S:
+        if self._looks.paused:
+            self._stand()
+        elif self._last is not None and waiting.waited_s >= LATE_S:
             next_id = self._last.observation.frame.frame_id + 1
             text = cards.waiting(next_id, waiting.waited_s, waiting.limit_s)
             self._show(self._painter.paint(self._last, replace(self._now(), alarm=text)))
 
     # -------------------------------------------------------------- inside
 
+    def _finish_picture(self, step: DriveStep) -> None:
+        looking = self._looks.paused and self._parts.follows
+        state = self._now()
+        with self._timer.section("draw"):
+            picture = self._painter.paint(step, state)
+        with self._timer.section("record"):
+            self._parts.recorder.write(picture)
+        if self._window is not None and not looking:
+            self._drawn = step, state, picture
+            with self._timer.section("window"):
+                self._show(picture)
+
+    def _after_failure(self) -> None:
+        if self._on_failure == "stop":
+            self._looks.quit = True
+        elif self._on_failure == "pause" and self._window is not None:
+            self._desk.looking.inspect_before(BEFORE_FAILURE_S)
+            self._looks.say("intervention: this is one second before; E goes on", "warning")
+
     def _take_requests(self) -> None:
         if self._window is None:
             return
         self._window.pump()
         for request in self._window.requests():
-            match request:
-                case Quit():
-                    self.quit = True
-                case Pause():
-                    self._paused = not self._paused
-                    self._ends_s.clear()
-                case StepOnce():
-                    self._step_once = self._paused
-                case ToggleRecording():
-                    self._recorder.toggle()
-                case _:
-                    self._pilot.handle(request)
+            step, state, picture = self._drawn or (self._last, self._state, None)
+            self._desk.answer(request, step, picture, state)
 
-    def _repaint(self) -> None:
-        if self._last is not None:
-            self._show(self._painter.paint(self._last, self._now()))
+    def _stand(self) -> None:
+        """Show the frame that is looked at; it is drawn anew only where something changed."""
+        inspecting, masks = self._parts.inspecting, self._parts.masks
+        inspecting.poll()
+        view = None if self._window is None else self._window.view
+        looks = replace(self._looks)
+        stands = (inspecting.revision, masks.revision, view, looks, self._parts.clips.entries)
+        now_s = time.perf_counter()
+        if stands != self._stands:
+            step, inspection = inspecting.view()
+            frame = step.observation.frame
+            boxes = masks.boxes(frame, self._steer) if len(masks) else ()
+            state = replace(self._now(), inspection=inspection, masks=boxes)
+            self._drawn = step, state, self._painter.paint(step, state)
+            self._stands = stands
+        elif now_s - self._shown_s < SHOWN_AGAIN_S:
+            return
+        if self._drawn is not None:
+            self._show(self._drawn[2])
 
     def _show(self, picture: Image) -> None:
+        self._shown_s = time.perf_counter()
         if self._window is None:
             return
         if self._window.view.help and self._last is not None:
@@ -177,32 +217,48 @@ class Screen:
         self._window.show(picture)
 
     def _now(self) -> UiState:
-        status = self._recorder.status
-        held = status == "on" and self._paused
+        parts, looks = self._parts, self._looks
+        status = parts.recorder.status
+        held = status == "on" and looks.paused
+        view = None if self._window is None else self._window.view
+        text, tone, until_s = looks.notice
+        is_new = time.monotonic() < until_s
         return replace(
             self._state,
-            recording=Recording("held" if held else status, self._recorder.seconds),
-            paused=self._paused,
-            timing_ms=self._parts,
+            recording=Recording("held" if held else status, parts.recorder.seconds),
+            paused=looks.paused,
+            timing_ms=self._budget,
             fps=self._fps(),
-            opacity=1.0 if self._window is None else self._window.view.opacity,
+            opacity=1.0 if view is None else view.opacity,
+            text=True if view is None else view.text,
+            notice=text if is_new else "",
+            notice_tone=tone if is_new else "mid",
+            compare=looks.compare,
+            strip=looks.strip,
+            usual_on_road=parts.usual_on_road(),
+            masks=parts.masks.plain(),
+            masks_in_force=parts.masks.in_force,
+            events=self._desk.looking.entries(),
+            scale_locked=looks.scale_locked,
         )
 
     def _remember_parts(self, step: DriveStep) -> None:
         """Note what the tick took. The last picture was drawn while the server worked on this."""
         latest = self._timer.latest_ms
+        insight_ms = latest.get("insight", 0.0)
         draw_ms = latest.get("draw", 0.0) + latest.get("window", 0.0)
-        record_ms = latest.get("record", 0.0) if self._recorder.status == "on" else 0.0
-        waited_ms = max(0.0, step.observation.server_ms - draw_ms - record_ms)
-        self._parts = (
-            ("server", waited_ms),
+        record_ms = latest.get("record", 0.0)
+        busy_ms = insight_ms + draw_ms + record_ms
+        self._budget = (
+            ("server", max(0.0, step.observation.server_ms - busy_ms)),
             ("net + map", step.decision.timing_ms.get("network", 0.0)),
+            ("insight", insight_ms),
             ("draw", draw_ms),
             ("record", record_ms),
         )
 
     def _fps(self) -> float | None:
-        if len(self._ends_s) < 2 or self._paused:
+        if len(self._ends_s) < 2 or self._looks.paused:
             return None
         passed_s = self._ends_s[-1] - self._ends_s[0]
         return (len(self._ends_s) - 1) / passed_s if passed_s > 0 else None

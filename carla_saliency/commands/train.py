@@ -23,5 +23,8 @@ def run(settings: TrainSettings) -> int:
     )
     logging.getLogger("carla_saliency").setLevel(logging.INFO)  # an hour without a word is long
     train(settings.data, settings.out, recipe, settings.init)
-    sys.stdout.write(f"{settings.out} and its camera contract are written\n")
+    sys.stdout.write(
+        f"{settings.out} is written, its camera contract and frames that it knows beside it; "
+        "carla-saliency calibrate adds what is usual in a drive\n"
+    )
     return 0

@@ -20,9 +20,15 @@ class StepOnce:
 
 @dataclass(frozen=True, slots=True)
 class Scrub:
-    """While paused: show the frame that is so many ticks later (earlier: negative)."""
+    """While paused: show a later (negative: an earlier) frame.
+
+    Attributes:
+        by: How many ticks.
+        seconds: It is simulated seconds instead.
+    """
 
     by: int
+    seconds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

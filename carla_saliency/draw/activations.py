@@ -84,7 +84,7 @@ def mosaic(canvas: Canvas, box: Box, values: Array) -> None:
     shades = grey(values)
     for i in range(count):
         place = Box(left + i % across * (w + GAP), top + i // across * (h + GAP), w, h)
-        _paste(canvas, canvas.layout.pixels(place), shades[..., i])
+        paste(canvas, canvas.layout.pixels(place), shades[..., i])
 
 
 def numbered_columns(shape: tuple[int, int], count: int, width: float) -> int:
@@ -118,10 +118,10 @@ def numbered(canvas: Canvas, box: Box, values: Array) -> None:
     for i in range(count):
         x, y = box.x + i % across * (w + GAP), box.y + i // across * (h + NUMBER + GAP)
         canvas.text(Box(x, y, w, NUMBER), str(i), LOW)
-        _paste(canvas, canvas.layout.pixels(Box(x, y + NUMBER, w, h)), shades[..., i])
+        paste(canvas, canvas.layout.pixels(Box(x, y + NUMBER, w, h)), shades[..., i])
 
 
-def _paste(canvas: Canvas, place: Pixels, shades: Image) -> None:
+def paste(canvas: Canvas, place: Pixels, shades: Image) -> None:
     """Draw one filter: its cells as they are, unless there are more of them than pixels."""
     rows, columns = shades.shape
     smaller = place.w < columns or place.h < rows
@@ -149,7 +149,8 @@ def bars(canvas: Canvas, box: Box, values: Array) -> None:
         if bottom > top:
             canvas.fill(Box(left + step * i + (step - width) / 2, top, width, bottom - top), MID)
     canvas.horizontal(zero, plot.x, plot.right, LOW)
-    every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if n * step >= 40)
+    apart = max(40.0, canvas.width(str(len(values))) + 10)
+    every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if n * step >= apart)
     for i in range(0, len(values), every):
         w = canvas.width(str(i)) + 1
         canvas.text(Box(left + step * (i + 0.5) - w / 2, plot.bottom + 4, w, NUMBER), str(i), LOW)

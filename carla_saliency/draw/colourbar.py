@@ -29,12 +29,14 @@ class Scale:
         unit: Of it, for example "deg / pixel".
         calibrating: It may still change a lot.
         clipped: Many pixels are beyond it.
+        locked: It does not follow the maps.
     """
 
     full: float = 0.0
     unit: str = "deg / pixel"
     calibrating: bool = False
     clipped: bool = False
+    locked: bool = False
 
 
 def draw(canvas: Canvas, method: Meaning, scale: Scale, opacity: float = 1.0) -> None:
@@ -58,6 +60,8 @@ def draw(canvas: Canvas, method: Meaning, scale: Scale, opacity: float = 1.0) ->
 def _words(canvas: Canvas, method: Meaning, scale: Scale) -> None:
     row = Box(BAR.x, CONTROLS_R.y + 2, BAR.w, 18)
     what = ("calibrating", "…") if scale.calibrating else unit(scale.full, scale.unit)
+    if scale.locked:
+        what = (*(f"{text}, locked" for text in what), "locked")
     ends = method.left, method.right
     slot = _between(canvas, row, ends, method.signed)
     if canvas.width(what[0]) > slot.w:  # the unit is worth more than an article

@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from carla_saliency.core import Driver
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.hud import TONES
 from carla_saliency.draw.layout import FOOT, Box
-from carla_saliency.draw.palette import FAILURE, GRID, HIGH, LOW, MID, PANEL, PARTS
-from carla_saliency.draw.state import Tone, UiState
+from carla_saliency.draw.palette import (
+    FAILURE,
+    GRID,
+    HIGH,
+    LOW,
+    MID,
+    ON_BADGE,
+    PANEL,
+    PARTS,
+    WARNING,
+)
+from carla_saliency.draw.state import EventEntry, Tone, UiState
 from carla_saliency.draw.text import SMALL, STRONG
 from carla_saliency.draw.words import NONE
 
 BAR = Box(12, 698, 240, 14)
-P_DOES: dict[Driver, str] = {"network": "expert", "expert": "network", "manual": "give back"}
+P_DOES: dict[Driver, str] = {
+    "network": "expert",
+    "expert": "network",
+    "manual": "give back",
+    "autopilot": "network",
+}
+INSPECT_KEYS = (
+    "Enter next tick   PgUp PgDn history   E resume",
+    "Enter tick   PgUp PgDn history   E resume",
+    "Enter tick   E resume",
+    "E resume",
+)
+EVENTS = "events"
+EVENTS_RIGHT = 900.0  # units: the keys need the rest
+CHIP_INSET, CHIP_GAP = 8.0, 6.0
 EVERY = 10  # ticks: digits that change twice a second can be read
 
 
@@ -97,14 +123,71 @@ def base(canvas: Canvas) -> None:
 
 def keys(driver: Driver) -> tuple[str, ...]:
     """Return the most useful keys while somebody drives; longest first."""
-    most = f"H help   E pause   P {P_DOES[driver]}"
+    most = f"H help   E inspect   P {P_DOES[driver]}"
     return (f"{most}   R record", most, "H help")
+
+
+def event_boxes(
+    events: Sequence[EventEntry], width: Callable[[str], float], right: float = EVENTS_RIGHT
+) -> tuple[tuple[int, Box], ...]:
+    """Return the numbers of the events in the list while paused, and where each is, in units.
+
+    As many of the last ones as fit; if one of before is looked at, then as many up to that one.
+
+    Args:
+        events: Of the drive, oldest first.
+        width: Of a text, in units, as `Canvas.width` says.
+        right: Where the list ends at the latest.
+    """
+    x = FOOT.x + 12 + width(EVENTS) + 10
+    shown = next((i for i, event in enumerate(events) if event.shown), None)
+    widths = [width(_event_words(event)) + 2 * CHIP_INSET + CHIP_GAP for event in events]
+    end = len(events)
+    if shown is not None and x + sum(widths[shown:]) > right:
+        end = shown + 1
+    first = end
+    while first > 0 and x + sum(widths[first - 1 : end]) - CHIP_GAP <= right:
+        first -= 1
+    boxes = []
+    for event, wide in zip(events[first:end], widths[first:end], strict=True):
+        boxes.append((event.number, Box(x, FOOT.y + 4, wide - CHIP_GAP, FOOT.h - 8)))
+        x += wide
+    return tuple(boxes)
+
+
+def _event_words(event: EventEntry) -> str:
+    mark = {"coming": " …", "failed": " ▲"}.get(event.clip, "")
+    return f"{event.number} {event.kind.value} {event.sim_s:.1f} s{mark}"
+
+
+def events(canvas: Canvas, entries: Sequence[EventEntry]) -> float:
+    """Draw the list of the events while paused; return where it ends."""
+    x = FOOT.x + 12
+    width = canvas.width(EVENTS) + 1
+    if not entries:
+        text = "no events yet: Y keeps this moment"
+        width = canvas.width(text) + 1
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), text, LOW)
+        return x + width
+    canvas.text(Box(x, FOOT.y, width, FOOT.h), EVENTS, LOW)
+    by_number = {entry.number: entry for entry in entries}
+    end = x + width
+    for number, box in event_boxes(entries, canvas.width):
+        entry = by_number[number]
+        canvas.plate(box, HIGH if entry.shown else GRID)
+        failed = entry.clip == "failed"
+        colour = ON_BADGE if entry.shown else WARNING if failed else MID
+        canvas.text(box, _event_words(entry), colour, align="centre")
+        end = box.right
+    return end
 
 
 def notice(of_the_step: str, state: UiState) -> tuple[str, Tone]:
     """Return the one message and its tone: the state's, else that of the step."""
     if state.notice:
         return state.notice, state.notice_tone
+    if state.inspection is not None:
+        return "", "mid"  # the keys are worth more
     if state.paused:
         return "paused: Enter for one tick, E goes on", "high"
     return of_the_step, "mid"

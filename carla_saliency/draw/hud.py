@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from carla_saliency.core import Control, Driver
 from carla_saliency.draw.canvas import Canvas
-from carla_saliency.draw.layout import CONTROLS_L, TITLE_L, TITLE_R, TOP, Box
+from carla_saliency.draw.layout import CONTROLS_L, TOP, Box
 from carla_saliency.draw.palette import (
     BACKGROUND,
     FAILURE,
@@ -21,6 +21,7 @@ from carla_saliency.draw.palette import (
 )
 from carla_saliency.draw.state import Recording, Tone
 from carla_saliency.draw.text import BIG, SMALL, STRONG
+from carla_saliency.draw.titles import Title
 from carla_saliency.draw.words import NONE, Degrees, signed
 
 TONES: dict[Tone, Colour] = {
@@ -30,7 +31,12 @@ TONES: dict[Tone, Colour] = {
     "warning": WARNING,
     "failure": FAILURE,
 }
-BADGES: dict[Driver, str] = {"network": "NETWORK", "expert": "EXPERT", "manual": "MANUAL"}
+BADGES: dict[Driver, str] = {
+    "network": "NETWORK",
+    "expert": "EXPERT",
+    "manual": "MANUAL",
+    "autopilot": "AUTOPILOT",
+}
 STEERING_RANGE = 0.5  # at the ends of the bar
 
 
@@ -47,10 +53,16 @@ def badge(canvas: Canvas, text: str, style: str) -> None:
     canvas.text(box, text, HIGH if style == "outline" else ON_BADGE, STRONG, "centre")
 
 
-def driver_badge(canvas: Canvas, driver: Driver, paused: bool) -> None:
-    """Draw the badge of a drive."""
-    if paused:
-        badge(canvas, "PAUSED", "grey")
+def driver_badge(canvas: Canvas, driver: Driver, still: str = "") -> None:
+    """Draw the badge of a drive.
+
+    Args:
+        canvas: Is drawn on.
+        driver: Who steers.
+        still: Why the picture stands still, for example "PAUSED"; "" if it does not.
+    """
+    if still:
+        badge(canvas, still, "grey")
     else:
         badge(canvas, BADGES[driver], "white" if driver == "network" else "outline")
 
@@ -104,14 +116,12 @@ def counters(canvas: Canvas, frame_id: int | None, sim_s: float | None, fps: flo
         canvas.text(slot, text, HIGH, align="right")
 
 
-def titles(
-    canvas: Canvas, camera: tuple[str, ...], saliency: tuple[str, ...], tone: Tone = "mid"
-) -> None:
-    """Draw what the two panes show, at their right; variants, longest first."""
-    for box, name, facts in ((TITLE_L, "CAMERA", camera), (TITLE_R, "SALIENCY", saliency)):
-        width = canvas.width(name, STRONG) + 12
-        slot = Box(box.x + width, box.y, box.w - width, box.h)
-        canvas.text(slot, facts, TONES[tone], align="right")
+def title(canvas: Canvas, slot: Box, words: Title) -> None:
+    """Draw what a pane shows, over it: its name, and facts at the right."""
+    canvas.text(slot, words.name, HIGH, STRONG)
+    width = canvas.width(words.name, STRONG) + 12
+    rest = Box(slot.x + width, slot.y, slot.w - width, slot.h)
+    canvas.text(rest, words.facts, TONES[words.tone], align="right")
 
 
 # ------------------------------------------------------------------ steering, speed, pedals
@@ -136,7 +146,12 @@ def controls_base(canvas: Canvas, degrees: Degrees) -> None:
 
 
 def controls(
-    canvas: Canvas, control: Control, speed_mps: float, ghost: float | None, degrees: Degrees
+    canvas: Canvas,
+    control: Control,
+    speed_mps: float,
+    ghost: float | None,
+    degrees: Degrees,
+    ghost_colour: Colour = HIGH,
 ) -> None:
     """Draw the command that was sent, the speed and the pedals.
 
@@ -146,6 +161,7 @@ def controls(
         speed_mps: Backwards negative.
         ghost: What the one who does not steer would have sent, as a command; None: nobody.
         degrees: Of the wheels.
+        ghost_colour: Of the ghost's diamond.
     """
     steering = control.steering
     value = degrees.of_command(steering)
@@ -160,15 +176,7 @@ def controls(
     else:
         canvas.text(Box(12, 461, 104, 18), "steering", MID, align="right")
 
-    x, middle = _place(steering), _BAR.x + _BAR.w / 2
-    canvas.fill(Box(min(x, middle), _BAR.y, abs(x - middle), _BAR.h), colour)
-    canvas.vertical(middle, _BAR.y - 4, _BAR.bottom + 6, HIGH)
-    canvas.vertical(x, _BAR.y - 3, _BAR.bottom + 3, HIGH, 3)
-    if ghost is not None:
-        y = _BAR.y + _BAR.h / 2
-        canvas.diamond(_place(ghost), y, 8, BACKGROUND)
-        canvas.diamond(_place(ghost), y, 8, HIGH, edge=1.5)
-
+    _bar(canvas, steering, colour, ghost, ghost_colour)
     canvas.text(
         Box(440, 426, 72, 30), f"{speed_mps * 3.6 + 0.0:.1f}".replace("-", "−"), HIGH, BIG, "right"
     )
@@ -176,6 +184,19 @@ def controls(
         if share > 0:
             canvas.fill(Box(pedal.x, pedal.y, pedal.w * share, pedal.h), MID)
     pedal_names(canvas, "hand" if control.hand_brake else "brk")
+
+
+def _bar(
+    canvas: Canvas, steering: float, colour: Colour, ghost: float | None, ghost_colour: Colour
+) -> None:
+    x, middle = _place(steering), _BAR.x + _BAR.w / 2
+    canvas.fill(Box(min(x, middle), _BAR.y, abs(x - middle), _BAR.h), colour)
+    canvas.vertical(middle, _BAR.y - 4, _BAR.bottom + 6, HIGH)
+    canvas.vertical(x, _BAR.y - 3, _BAR.bottom + 3, HIGH, 3)
+    if ghost is not None:
+        y = _BAR.y + _BAR.h / 2
+        canvas.diamond(_place(ghost), y, 8, BACKGROUND)
+        canvas.diamond(_place(ghost), y, 8, ghost_colour, edge=1.5)
 
 
 def controls_unknown(canvas: Canvas) -> None:
@@ -204,5 +225,3 @@ def base(canvas: Canvas) -> None:
     for slot, text in zip(_counters(canvas), ("frame", "sim"), strict=False):
         left = slot.x - canvas.width(text) - 2
         canvas.text(Box(left, 6, canvas.width(text) + 1, 24), text, LOW)
-    for box, name in ((TITLE_L, "CAMERA"), (TITLE_R, "SALIENCY")):
-        canvas.text(box, name, HIGH, STRONG)

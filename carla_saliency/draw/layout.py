@@ -74,12 +74,15 @@ PANE_L = Box(12, 62, 620, 349)
 PANE_R = Box(648, 62, 620, 349)
 CONTROLS_L = Box(12, 420, 620, 66)
 CONTROLS_R = Box(648, 420, 620, 66)
+MAP_CHECK = Box(1040, 420, 228, 66)  # the right end of CONTROLS_R
 STRIP_A = Box(60, 496, 964, 72)
-STRIP_OFFSET = Box(60, 576, 964, 58)  # strip B holds two: the place in the lane, and the speed
+STRIP_B = Box(60, 576, 964, 88)
+STRIP_OFFSET = Box(60, 576, 964, 58)  # strip B may hold two: the place in the lane, and the speed
 STRIP_SPEED = Box(60, 638, 964, 26)
 AXIS = Box(60, 665, 964, 22)
 LEGEND_A = Box(1036, 496, 232, 72)
 LEGEND_B = Box(1036, 576, 232, 88)
+LEGEND_NOTE = Box(1036, 665, 232, 22)
 FOOT = Box(0, 690, 1280, 30)
 
 

@@ -28,4 +28,19 @@ FAILURE = _rgb("FF4B55")
 ROOM = _rgb("262B33")  # between grid and line: a wide band
 AREA = _rgb("3A414B")  # below the speed
 ON_BADGE = _rgb("0B0C0E")
+OTHER = _rgb("7FE3C0")  # network B: always dashed or named as well
+MASKED = _rgb("5B626C")  # what a person masked
+CLASSES = tuple(
+    _rgb(text)  # in the order of `core.GROUPS`; what is off the road has a hue
+    for text in (
+        "D3D8DE",
+        "828B97",
+        "515A65",
+        "C9A66B",
+        "5E9E6E",
+        "8A6FB0",
+        "D9607F",
+        "3F6179",
+    )
+)
 PARTS = (_rgb("515A65"), _rgb("A9B0BA"), _rgb("7C8590"), _rgb("E8EAED"), _rgb("3F6179"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,9 @@ from carla_saliency.draw.text import BAND, TAG
 
 CORNER = 14  # units, length of the ticks at the corners of the network's crop
 BAND_HEIGHT = 32
+INSET = (168.0, 40.0)  # units: width of a small picture, and its least height
+INSET_HIGHEST, INSET_LABEL = 96.0, 20.0
+ASIDE_HEIGHT = 22.0
 DIM = 0.30  # of the brightness: pictures that are no longer true
 
 
@@ -28,11 +33,15 @@ def crop_pixels(contract: Contract, whole: Pixels) -> Pixels:
     return part(whole, (contract.height_px, contract.width_px), contract.crop)
 
 
-def camera(canvas: Canvas, picture: Image, contract: Contract, pane: Box = PANE_L) -> None:
-    """Draw the camera's picture, with ticks at the corners of the network's crop."""
+def camera(canvas: Canvas, picture: Image, contract: Contract | None, pane: Box = PANE_L) -> None:
+    """Draw a camera's picture, with ticks at the corners of the network's crop.
+
+    Without a contract it is one that no network sees, and has no ticks.
+    """
     place = fit(picture.shape[:2], canvas.layout.pixels(pane))
     _resize_into(canvas.view(place), picture)
-    corners(canvas, crop_pixels(contract, place))
+    if contract is not None:
+        corners(canvas, crop_pixels(contract, place))
 
 
 def overlay(
@@ -42,6 +51,7 @@ def overlay(
     index: Image | None,
     tables: tuple[Image, Image],
     covers: Place | None = None,
+    pane: Box = PANE_R,
 ) -> None:
     """Draw the camera's picture in grey, and the map over the very region that it explains.
 
@@ -52,8 +62,9 @@ def overlay(
         index: From `heatmap.index_of`; None draws no map.
         tables: From `heatmap.table`.
         covers: What the map covers of the network's grid, in its pixels; None = all of it.
+        pane: Where.
     """
-    place = fit(picture.shape[:2], canvas.layout.pixels(PANE_R))
+    place = fit(picture.shape[:2], canvas.layout.pixels(pane))
     dark = heatmap.grey(picture)  # before it is enlarged: a third of the work
     large = cv2.resize(dark, (place.w, place.h), interpolation=_how(picture, place))
     cv2.cvtColor(large, cv2.COLOR_GRAY2RGB, dst=canvas.view(place))
@@ -85,12 +96,63 @@ def dim(canvas: Canvas, pane: Box) -> None:
     view[...] = cv2.convertScaleAbs(view, alpha=DIM)
 
 
-def alarm(canvas: Canvas, pane: Box, text: str) -> None:
-    """Draw a yellow frame and a band with one line at the top of a pane."""
-    canvas.outline(pane, WARNING, 3)
+def alarm(canvas: Canvas, pane: Box, text: str | Sequence[str]) -> Box:
+    """Draw a yellow frame and a band with one line at the top of a pane.
+
+    Args:
+        canvas: Is drawn on.
+        pane: Which.
+        text: The line, or variants of it, longest first.
+
+    Returns:
+        The band.
+    """
+    variants = (text,) if isinstance(text, str) else text
+    canvas.outline(pane, WARNING, max(1, round(3 * canvas.layout.k)))
     band = Box(pane.x, pane.y, pane.w, BAND_HEIGHT)
     canvas.fill(band, WARNING)
-    canvas.text(Box(pane.x + 12, pane.y, pane.w - 24, BAND_HEIGHT), f"▲ {text}", ON_BADGE, BAND)
+    slot = Box(pane.x + 12, pane.y, pane.w - 24, BAND_HEIGHT)
+    canvas.text(slot, [f"▲ {line}" for line in variants], ON_BADGE, BAND)
+    return band
+
+
+def inset(canvas: Canvas, picture: Image, pane: Box, lowest: float, labels: tuple[str, ...]) -> Box:
+    """Draw a small picture with a label at the right of a pane, under its band.
+
+    Args:
+        canvas: Is drawn on.
+        picture: RGB, (H, W, 3).
+        pane: Where.
+        lowest: It ends above this row, if there is room for it at all.
+        labels: What it is; variants, longest first.
+
+    Returns:
+        The box that it takes.
+    """
+    top = pane.y + BAND_HEIGHT + 8
+    most = max(INSET[1], min(INSET_HIGHEST, lowest - 6 - top - INSET_LABEL))
+    k = min(INSET[0] / picture.shape[1], most / picture.shape[0])
+    w, h = picture.shape[1] * k, picture.shape[0] * k
+    words = max(min(canvas.width(label) for label in labels) + 12, w, INSET[0])
+    box = Box(pane.right - 8 - words, top, words, h + INSET_LABEL)
+    canvas.fill(box, ON_BADGE)
+    canvas.text(Box(box.x + 6, box.y, box.w - 12, INSET_LABEL), labels, HIGH)
+    _resize_into(canvas.view(Box(box.x + (words - w) / 2, box.y + INSET_LABEL, w, h)), picture)
+    canvas.outline(box, HIGH)
+    return box
+
+
+def aside(canvas: Canvas, pane: Box, lowest: float, text: str | Sequence[str]) -> None:
+    """Say one line quietly at the top left of a pane, if it ends above a row."""
+    if pane.y + 6 + ASIDE_HEIGHT > lowest:
+        return
+    variants = (text,) if isinstance(text, str) else text
+    room = pane.w - 12 - 16
+    line = next((line for line in variants if canvas.width(line) <= room), variants[-1])
+    box = Box(pane.x + 6, pane.y + 6, min(room, canvas.width(line)) + 16, ASIDE_HEIGHT)
+    view = canvas.view(box)
+    cv2.convertScaleAbs(view, dst=view, alpha=DIM)
+    canvas.text(Box(box.x + 8, box.y, box.w - 16, box.h), line, MID)
 
 
 def note(canvas: Canvas, pane: Box, text: str) -> None:

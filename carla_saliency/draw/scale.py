@@ -70,13 +70,16 @@ class ScaleKeeper:
         """Return whether there are fewer than 2 s of maps yet."""
         return self._first_s is None or self._last_s - self._first_s < self.CALIBRATION_S
 
-    def add(self, attribution: Array, now_s: float, usual: bool = True) -> float:
+    def add(
+        self, attribution: Array, now_s: float, usual: bool = True, locked: bool = False
+    ) -> float:
         """Take one map into account.
 
         Args:
             attribution: (H, W), finite.
             now_s: Its time. If it went back, a new drive has begun and all is forgotten.
             usual: Whether it counts for the scale; the first map always does.
+            locked: The scale stays as it is, if there is one.
 
         Returns:
             The scale from now on, in the shown unit.
@@ -88,7 +91,8 @@ class ScaleKeeper:
         magnitude = np.abs(attribution).ravel()
         if usual or not self._maps:
             self._remember(magnitude, now_s)
-            self._choose(round_up(self._percentile() * self.factor), now_s)
+            if not (locked and self.scale > 0):
+                self._choose(round_up(self._percentile() * self.factor), now_s)
         if magnitude.size:
             beyond = np.count_nonzero(magnitude > self.scale / self.factor) / magnitude.size
             self._beyond += 0.1 * (beyond - self._beyond)  # a mean over about ten maps
@@ -143,9 +147,11 @@ class FrameScale:
         self.factor = factor
         self.scale = 0.0
 
-    def add(self, attribution: Array, now_s: float, usual: bool = True) -> float:
+    def add(
+        self, attribution: Array, now_s: float, usual: bool = True, locked: bool = False
+    ) -> float:
         """Return the scale of this map; its time and place don't matter."""
-        del now_s, usual
+        del now_s, usual, locked
         self.scale = float(np.abs(attribution).max(initial=0.0)) * self.factor
         return self.scale
 
@@ -173,13 +179,16 @@ class Scales:
             return None
         return self._keepers.get((explanation.method, explanation.meaning))
 
-    def add(self, explanation: Explanation, now_s: float, usual: bool = True) -> str:
+    def add(
+        self, explanation: Explanation, now_s: float, usual: bool = True, locked: bool = False
+    ) -> str:
         """Take a map into account, but the same one only once.
 
         Args:
             explanation: Has the map.
             now_s: Its time.
             usual: Whether it counts for the scale, see `ScaleKeeper.add`.
+            locked: The scale stays as it is, if there is one.
 
         Returns:
             What changed, in a few words for the strip; "" if nothing did.
@@ -193,7 +202,7 @@ class Scales:
             keeper = FrameScale(factor) if self.own else ScaleKeeper(factor)
             self._keepers[explanation.method, explanation.meaning] = keeper
         was, young = keeper.scale, keeper.calibrating
-        now = keeper.add(explanation.attribution, now_s, usual)
+        now = keeper.add(explanation.attribution, now_s, usual, locked)
         self._newest = explanation
         if before not in (None, keeper):
             of = explanation.meaning.of

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
-from enum import IntEnum
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from carla_saliency.draw.canvas import Canvas
-from carla_saliency.draw.layout import STRIP_A, STRIP_OFFSET, STRIP_SPEED, Box
+from carla_saliency.draw.history import SECONDS, Field, Flag, History, Numbers
+from carla_saliency.draw.layout import STRIP_A, STRIP_B, STRIP_OFFSET, STRIP_SPEED, Box
 from carla_saliency.draw.palette import (
     AREA,
     BACKGROUND,
@@ -22,150 +21,57 @@ from carla_saliency.draw.palette import (
     LOW,
     MID,
     ON_BADGE,
+    OTHER,
     PANEL,
     ROOM,
     WARNING,
     Colour,
 )
-from carla_saliency.draw.state import Tone
 from carla_saliency.draw.text import SMALL
 
-SECONDS = 20.0
+Mode = Literal["classes", "lane", "compare", "inspect"]  # what strip B holds
 DASH_S, GAP_S = 0.30, 0.20
 OFFSET_RANGE_M = 1.5
-FLAG_HEIGHT, FLAG_ROWS = 19, 3
+FLAG_HEIGHT = 19
 FLAG = SMALL  # style of its words
 
-Numbers = NDArray[np.float64]
 
-
-class Field(IntEnum):
-    """The columns of the history; steering in the unit of the strip."""
-
-    TIME_S = 0
-    NETWORK = 1
-    EXPERT = 2
-    BY_HAND = 3
-    OFFSET_M = 4
-    ROOM_M = 5
-    SPEED_KMH = 6
-    NOT_NETWORK = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """Something that happened, on the strips.
-
-    Attributes:
-        sim_s: When.
-        text: One or two words.
-        tone: Its colour.
-        row: In which of the rows its words are; None: only its line.
-        width: Of its box, in units.
-    """
-
-    sim_s: float
-    text: str
-    tone: Tone
-    row: int | None
-    width: float
-
-
-class History:
-    """What the strips show, of the last 20 simulated seconds.
-
-    Args:
-        tick_s: Simulated seconds between samples.
-    """
-
-    def __init__(self, tick_s: float) -> None:
-        self._length = int(SECONDS / tick_s) + 2
-        self._rows = np.full((2 * self._length, len(Field)), np.nan)
-        self._count = 0
-        self.flags: deque[Flag] = deque()
-
-    def add(self, sim_s: float, values: dict[Field, float]) -> None:
-        """Add one sample; a field that is left out has a gap. Time that goes back clears all."""
-        if self._count and sim_s < self._rows[self._count - 1, Field.TIME_S]:
-            self._count = 0
-            self.flags.clear()
-        if self._count == len(self._rows):  # copied down once in 20 s: the window stays contiguous
-            self._rows[: self._length] = self._rows[-self._length :]
-            self._count = self._length
-        row = self._rows[self._count]
-        row[:] = np.nan
-        row[Field.TIME_S] = sim_s
-        for field, value in values.items():
-            row[field] = value
-        self._count += 1
-        while self.flags and self.flags[0].sim_s < sim_s - SECONDS:
-            self.flags.popleft()
-
-    def flag(self, text: str, tone: Tone, width: float) -> None:
-        """Add a flag at the newest sample.
-
-        Its row is chosen now and kept, so that no flag jumps while it moves to the left.
-        """
-        now = self.now_s
-        row: int | None = None
-        for candidate in range(FLAG_ROWS):
-            last = next((f for f in reversed(self.flags) if f.row == candidate), None)
-            if last is None or (now - last.sim_s) * STRIP_A.w / SECONDS > last.width + width + 6:
-                row = candidate
-                break
-        self.flags.append(Flag(now, text, tone, row, width))
-
-    @property
-    def now_s(self) -> float:
-        """Return the time of the newest sample; 0 if there is none."""
-        return float(self._rows[self._count - 1, Field.TIME_S]) if self._count else 0.0
-
-    def column(self, field: Field) -> Numbers:
-        """Return one field of the last 20 s, oldest first; NaN in gaps."""
-        rows = self._rows[max(0, self._count - self._length) : self._count]
-        return rows[:, field]
-
-    def latest(self, field: Field) -> float | None:
-        """Return the newest value of a field; None in a gap."""
-        if not self._count:
-            return None
-        value = float(self._rows[self._count - 1, field])
-        return None if np.isnan(value) else value
-
-
-def base(canvas: Canvas) -> None:
-    """Draw what never changes: panels and grid."""
-    for strip in (STRIP_A, STRIP_OFFSET, STRIP_SPEED):
-        p = canvas.layout.pixels(strip)
-        canvas.fill(p, PANEL)
+def base(canvas: Canvas, mode: Mode) -> None:
+    """Draw what rarely changes: panels and grid."""
+    lower = {"lane": (STRIP_OFFSET, STRIP_SPEED), "inspect": ()}.get(mode, (STRIP_B,))
+    for strip in (STRIP_A, *lower):
+        canvas.fill(strip, PANEL)
         for quarter in (1, 2, 3):
             x = strip.x + strip.w * quarter / 4
             canvas.vertical(x, strip.y, strip.bottom, GRID)
-    for strip in (STRIP_A, STRIP_OFFSET):
+    for strip in (STRIP_A, STRIP_OFFSET) if mode == "lane" else (STRIP_A,):
         canvas.horizontal(strip.y + strip.h / 2, strip.x, strip.right, GRID)
 
 
-def steering(canvas: Canvas, history: History, limit: float) -> None:
-    """Draw the steering of the network (solid) and the expert (dashed), right upwards.
+def steering(canvas: Canvas, history: History, limit: float, mode: Mode = "lane") -> None:
+    """Draw the steering of the network (solid), the expert and network B (dashed), right upwards.
 
     Args:
         canvas: Is drawn on.
         history: What to draw.
         limit: Value at the top of the strip.
+        mode: Of the lower strip: where two networks are compared, the expert is left out.
     """
-    plot = _Plot(canvas, STRIP_A, history, -limit, limit)
+    plot = Plot(canvas, STRIP_A, history, -limit, limit)
     others = history.column(Field.NOT_NETWORK) > 0
     for start, stop in _runs(others):
         plot.shade(start, stop)
     canvas.horizontal(STRIP_A.y + STRIP_A.h / 2, STRIP_A.x, STRIP_A.right, LINE)
     plot.line(Field.BY_HAND, LOW)
-    plot.line(Field.EXPERT, MID, dashed=True)
+    if mode != "compare":
+        plot.line(Field.EXPERT, MID, dashed=True)
     plot.line(Field.NETWORK, HIGH, thick=True)
+    plot.line(Field.OTHER, OTHER, thick=True, dashed=True)
 
 
 def lane_offset(canvas: Canvas, history: History, limit_m: float) -> None:
     """Draw the place in the lane (right upwards), the room for the car, and the limits."""
-    plot = _Plot(canvas, STRIP_OFFSET, history, -OFFSET_RANGE_M, OFFSET_RANGE_M)
+    plot = Plot(canvas, STRIP_OFFSET, history, -OFFSET_RANGE_M, OFFSET_RANGE_M)
     plot.band(Field.ROOM_M, ROOM)
     canvas.horizontal(STRIP_OFFSET.y + STRIP_OFFSET.h / 2, STRIP_OFFSET.x, STRIP_OFFSET.right, LINE)
     for side in (-1, 1):
@@ -175,21 +81,24 @@ def lane_offset(canvas: Canvas, history: History, limit_m: float) -> None:
 
 def speed(canvas: Canvas, history: History, top_kmh: float) -> None:
     """Draw the speed as a filled curve."""
-    plot = _Plot(canvas, STRIP_SPEED, history, 0.0, top_kmh)
+    plot = Plot(canvas, STRIP_SPEED, history, 0.0, top_kmh)
     plot.area(Field.SPEED_KMH, AREA)
     plot.line(Field.SPEED_KMH, MID)
 
 
-def flags(canvas: Canvas, history: History) -> None:
-    """Draw what happened, as upright lines through all strips with a word at the top."""
+def flags(canvas: Canvas, history: History, mode: Mode = "lane") -> None:
+    """Draw what happened, as upright lines through the strips with a word at the top."""
     now = history.now_s
+    bottom = STRIP_A.bottom if mode == "inspect" else STRIP_B.bottom
     for flag in history.flags:
         x = STRIP_A.right - (now - flag.sim_s) * STRIP_A.w / SECONDS
         if x < STRIP_A.x:
             continue
         colour = {"warning": WARNING, "failure": FAILURE, "high": HIGH}.get(flag.tone, MID)
         x = min(x, STRIP_A.right - 1)
-        canvas.vertical(x, STRIP_A.y, STRIP_SPEED.bottom, colour)
+        if mode == "classes":  # some of the classes are as light as the line
+            canvas.vertical(x, STRIP_B.y, bottom, ON_BADGE, 3)
+        canvas.vertical(x, STRIP_A.y, bottom, colour)
         if flag.row is not None:
             _flag_words(canvas, flag, x, colour)
 
@@ -215,7 +124,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-class _Plot:
+class Plot:
     """Curves in one strip; the newest sample is at its right edge."""
 
     SHIFT = 4  # OpenCV's fixed point: curves move by fractions of a pixel, without a tremble
@@ -243,6 +152,7 @@ class _Plot:
     def line(
         self, field: Field, colour: Colour, *, thick: bool = False, dashed: bool = False
     ) -> None:
+        """Draw a curve; with gaps where it is not known."""
         values = self._history.column(field)
         there = np.isfinite(values)
         if not there.any():
@@ -257,6 +167,7 @@ class _Plot:
             cv2.polylines(self._view, lower, False, colour, 1, cv2.LINE_AA, self.SHIFT)
 
     def band(self, field: Field, colour: Colour) -> None:
+        """Fill between a curve and its mirror image."""
         values = self._history.column(field)
         top = self._points(self._x, self._y(values := np.nan_to_num(values, nan=-1.0)))
         bottom = self._points(self._x, self._y(-values))
@@ -264,21 +175,27 @@ class _Plot:
             outline = np.concatenate([top[a:b], bottom[a:b][::-1]])
             cv2.fillPoly(self._view, [outline], colour, cv2.LINE_8, self.SHIFT)
 
-    def area(self, field: Field, colour: Colour) -> None:
-        values = self._history.column(field)
-        points = self._points(self._x, self._y(np.nan_to_num(values)))
-        floor = self._height << self.SHIFT
-        for a, b in _runs(np.isfinite(values)):
-            ends = np.array([[points[b - 1, 0], floor], [points[a, 0], floor]], np.int32)
-            cv2.fillPoly(
-                self._view, [np.concatenate([points[a:b], ends])], colour, cv2.LINE_8, self.SHIFT
-            )
+    def area(self, field: Field, colour: Colour, beyond: float = 0.0) -> None:
+        """Fill between a curve and zero (or the bottom), where it is at least so far from zero."""
+        values = np.nan_to_num(self._history.column(field))
+        there = np.isfinite(self._history.column(field)) & (np.abs(values) >= beyond)
+        points = self._points(self._x, self._y(values))
+        zero = (self._height << self.SHIFT) if self._low >= 0 else self._level_px(0.0)
+        for a, b in _runs(there):
+            ends = np.array([[points[b - 1, 0], zero], [points[a, 0], zero]], np.int32)
+            outline = np.concatenate([points[a:b], ends])
+            cv2.fillPoly(self._view, [outline], colour, cv2.LINE_8, self.SHIFT)
+
+    def _level_px(self, value: float) -> int:
+        return round(float(self._y(np.array([value]))[0]) * (1 << self.SHIFT))
 
     def shade(self, start: int, stop: int) -> None:
+        """Darken the samples from one to before another."""
         left, right = int(self._x[start]), int(self._x[stop - 1]) + 1
         self._view[:, max(0, left) : right] = GRID
 
     def level(self, value: float, colour: Colour) -> None:
+        """Draw a dashed line at a value."""
         y = round(float(self._y(np.array([value]))[0]))
         columns = np.arange(self._view.shape[1])
         self._view[y, columns // 8 % 2 == 0] = colour

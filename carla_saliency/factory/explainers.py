@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 from carla_saliency.core import Explainer, Explanation, Frame
 from carla_saliency.errors import BadInputError
+from carla_saliency.factory.every_layer import STEERING, every_layer
 from carla_saliency.factory.steering import Steering, load_steering
 from carla_saliency.network.loading import (
     throttle_network,
@@ -30,12 +33,16 @@ class Explainers(Mapping[str, Method]):
         steering: The network.
         options: For all of them.
         first: The one that comes first.
+
+    Attributes:
+        layer: That the methods are asked about from now on; None = each one's own choice.
     """
 
     def __init__(self, steering: Steering, options: Options, first: str) -> None:
         self._steering, self._options = steering, options
         self._names = [first, *(name for name in METHODS if name != first)]
-        self._made: dict[str, Method] = {}
+        self._made: dict[tuple[str, str | None], Method] = {}
+        self.layer = options.layer
 
     def __getitem__(self, name: str) -> Method:
         """Return a method.
@@ -43,11 +50,32 @@ class Explainers(Mapping[str, Method]):
         Raises:
             BadInputError: If this network can't be explained by it.
         """
-        if name not in self._made:
-            steering = self._steering
-            kind = METHODS[name]
-            self._made[name] = kind(steering.network, steering.feed, self._options)
-        return self._made[name]
+        return self.at(name, self.layer)
+
+    def at(self, name: str, layer: str | None) -> Method:
+        """Return a method that is asked about a layer.
+
+        Raises:
+            BadInputError: If this network can't be explained by it, or not at this layer.
+        """
+        if (name, layer) not in self._made:
+            steering, options = self._steering, replace(self._options, layer=layer)
+            self._made[name, layer] = METHODS[name](steering.network, steering.feed, options)
+        return self._made[name, layer]
+
+    def change_layer(self, method: str, by: int) -> None:
+        """Go on to the next layer that a method can be asked about, or back to its own choice."""
+        choices: list[str | None] = [None]
+        choices += [n for n in every_layer(self._steering.network.layers) if n != STEERING]
+        if self.layer not in choices:
+            choices.append(self.layer)
+        at = choices.index(self.layer)
+        for _ in choices:
+            at = (at + by) % len(choices)
+            with suppress(BadInputError):  # no class activation map of a dense layer
+                self.at(method, choices[at])
+                self.layer = choices[at]
+                return
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -70,8 +98,15 @@ def make_explainers(
     return explainers
 
 
-def drive_explainers(steering: Steering, settings: DriveSettings) -> Mapping[str, Explainer]:
+def drive_explainers(
+    steering: Steering, settings: DriveSettings, shadow: Steering | None = None
+) -> Mapping[str, Explainer]:
     """Return the saliency methods of a drive, the chosen one first; one alone for a change.
+
+    Args:
+        steering: The network.
+        settings: Of the drive.
+        shadow: A second network that looks on; None without one.
 
     Raises:
         BadInputError: If the chosen one can't explain this network.
@@ -80,9 +115,8 @@ def drive_explainers(steering: Steering, settings: DriveSettings) -> Mapping[str
     if settings.target == "change":
         return {"change": ChangeExplainer(steering.network, steering.feed, settings.steps)}
     explainers = make_explainers(steering, settings.method, options)
-    if settings.shadow is not None:
-        shadow = load_steering(NetworkSettings(model=settings.shadow))
-        _require_same_view(steering, shadow)
+    if settings.target == "difference" and shadow is not None:
+        _require_same_grid(steering, shadow)
         return {settings.method: _against(explainers[settings.method], shadow, steering, options)}
     if settings.target == "difference":
         return {
@@ -93,9 +127,34 @@ def drive_explainers(steering: Steering, settings: DriveSettings) -> Mapping[str
     return explainers
 
 
+def load_shadow(settings: DriveSettings, steering: Steering) -> Steering | None:
+    """Return the second network that looks on; None without one, or if it is the expert.
+
+    Raises:
+        BadInputError: If it can't be used, or can't see what the first one's camera shows.
+    """
+    if settings.shadow in (None, "expert"):
+        return None
+    shadow = load_steering(NetworkSettings(model=settings.shadow))
+    if not shadow.has_contract:
+        raise BadInputError(
+            f"--shadow {shadow.path}: it has no camera contract, so nobody knows what it should "
+            "see: write one (carla-saliency doctor --model FILE --save)"
+        )
+    a, b = steering.contract, shadow.contract
+    if (a.camera, a.fov_deg) != (b.camera, b.fov_deg):
+        raise BadInputError(
+            f"--shadow {shadow.path}: it sees through the camera of {steering.path.name}, so its "
+            f"contract must have the same pose and field of view, {a.camera} {a.fov_deg:g}°; "
+            f"received {b.camera} {b.fov_deg:g}°"
+        )
+    shadow.preprocess.grid_rect((a.height_px, a.width_px))  # refuses what it can't see
+    return shadow
+
+
 def compared(settings: DriveSettings) -> Callable[[Explanation, float], Explanation] | None:
     """Return what makes a map of the difference to the expert, if that is the target."""
-    to_expert = settings.target == "difference" and settings.shadow is None
+    to_expert = settings.target == "difference" and settings.shadow in (None, "expert")
     return towards_expert if to_expert else None
 
 
@@ -107,15 +166,15 @@ def _against(
     return ShadowExplainer(method, b, locks_deg[0] / locks_deg[1])
 
 
-def _require_same_view(steering: Steering, shadow: Steering) -> None:
-    """Refuse a shadow that does not look at the same pixels of the same camera."""
-    for part in ("camera", "fov_deg", "crop", "width_px", "height_px", *GRID):
+def _require_same_grid(steering: Steering, shadow: Steering) -> None:
+    """Refuse the difference to a shadow that does not look at the same pixels."""
+    for part in ("crop", "width_px", "height_px", *GRID):
         a, b = (getattr(each.contract, part) for each in (steering, shadow))
-        if a != b or not shadow.has_contract:
+        if a != b:
             raise BadInputError(
-                f"--shadow {shadow.path}: its contract must have the same camera, crop and input "
-                f"size as that of {steering.path.name}, received {part} {b} instead of {a}: give "
-                "a network that was trained with the same one"
+                f"--target difference: the contract of {shadow.path} must have the same crop and "
+                f"input size as that of {steering.path.name}, received {part} {b} instead of {a}: "
+                "leave out --target difference, or give a network that was trained with the same"
             )
 
 

@@ -56,6 +56,10 @@ class ContractFeed:
         self._looks: deque[_Look] = deque(maxlen=KEPT)
         self._lock = threading.Lock()
 
+    def anew(self) -> ContractFeed:
+        """Return one of the same kind with a memory of its own."""
+        return ContractFeed(self.preprocess, self.frames, self.takes_speed, self.speed_scale)
+
     def forget(self) -> None:
         """Begin anew: the next frame follows no other."""
         with self._lock:

@@ -1,18 +1,22 @@
-"""Starts and stops videos while a drive goes on."""
+"""Starts and stops videos while a drive goes on, and remembers the last seconds of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Literal
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.encoder import Encoder, Piece, exact_rate
 from carla_saliency.output.names import free_name
-from carla_saliency.output.video import Video
+from carla_saliency.output.video import Excerpt, Recent, VideoFile
 
 Status = Literal["off", "on", "saved"]
+
+PAST_BYTES = 30_000_000  # ten times the last 20 s of a usual 1280x720
 
 
 class Recorder:
@@ -23,10 +27,15 @@ class Recorder:
         rate: Pictures per simulated second.
         say: Receives one line when a file is complete.
         fail: Receives one line when recording could not begin, or had to stop.
+        past_s: So many seconds are remembered for `last`, whether or not there is a video, from at
+            most 30 MB; then every picture is encoded, once for both. 0: only videos are encoded.
 
     Attributes:
         status: For the window.
         seconds: Simulated seconds in the file at hand, or in the last one.
+
+    Raises:
+        BadInputError: With a past, if the size is odd or the rate not positive.
     """
 
     def __init__(
@@ -35,9 +44,17 @@ class Recorder:
         rate: float,
         say: Callable[[str], None],
         fail: Callable[[str], None],
+        past_s: float = 0.0,
     ) -> None:
         self._size, self._rate, self._say, self._fail = size, rate, say, fail
-        self._video: Video | None = None
+        self._recent: Recent | None = None
+        self._encoder: Encoder | None = None
+        if past_s > 0:
+            self._encoder = Encoder(size, rate)
+            self._recent = Recent(round(past_s * rate) + 1, PAST_BYTES)
+            self._encoder.sinks.append(self._recent.add)
+        self._file: VideoFile | None = None
+        self._count = 0
         self.status: Status = "off"
         self.seconds = 0.0
 
@@ -51,6 +68,12 @@ class Recorder:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        self._drop_encoder()
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether `write` does anything: there is a video, or a past to be remembered."""
+        return self._encoder is not None
 
     def start(self, path: Path) -> None:
         """Begin a video.
@@ -59,27 +82,32 @@ class Recorder:
             BadInputError: If it can't be written.
         """
         self.stop()
-        self._video = Video(path, self._size, self._rate)
+        encoder = self._encoder or Encoder(self._size, self._rate)
+        file = VideoFile(path, self._size, self._rate)
+        encoder.between(lambda: encoder.sinks.append(file.write))
+        self._encoder, self._file = encoder, file
+        self._count = 0
         self.status, self.seconds = "on", 0.0
 
     def stop(self) -> None:
         """Finish the video, if there is one."""
-        video, self._video = self._video, None
-        if video is None:
+        file, self._file = self._file, None
+        if file is None:
             return
         self.status = "off"
+        self._finish(file)
         try:
-            video.close()
+            file.check()
         except CarlaSaliencyError as error:
             self._fail(str(error))
             return
-        if video.count:
+        if self._count:
             self.status = "saved"
-            self._say(f"video: {video.path}, {video.count} frames, {video.seconds:.1f} s")
+            self._say(f"video: {file.path}, {self._count} frames, {self.seconds:.1f} s")
 
     def toggle(self) -> None:
         """Begin a video with a free name here, or finish the one at hand."""
-        if self._video is not None:
+        if self._file is not None:
             self.stop()
             return
         try:
@@ -88,12 +116,71 @@ class Recorder:
             self._fail(str(error))
 
     def write(self, picture: Image) -> None:
-        """Hand on one picture; a full disk ends the recording, not the drive."""
-        if self._video is None:
+        """Hand on one picture; a full disk ends the recording, not the drive.
+
+        With a past it must be called once for every step, whether or not there is a video.
+
+        Args:
+            picture: RGB, uint8; must not be changed afterwards.
+        """
+        if self._encoder is None:
             return
         try:
-            self._video.write(picture)
+            if self._file is not None:
+                self._file.check()
         except CarlaSaliencyError:
             self.stop()  # says why
+        if self._encoder is None:
             return
-        self.seconds = self._video.seconds
+        try:
+            self._encoder.write(picture)
+        except CarlaSaliencyError as error:
+            self._fail(str(error))
+            self._recent = None
+            self.stop()
+            self._drop_encoder()
+            return
+        if self._file is not None:
+            self._count += 1
+            self.seconds = float(self._count / exact_rate(self._rate))
+
+    def last(self, pictures: int) -> Excerpt | None:
+        """Return the newest pictures up to now, for a file of their own.
+
+        Args:
+            pictures: How many; it begins with the key picture at or before the first of them, at
+                most a second earlier.
+
+        Returns:
+            None if no past is remembered.
+        """
+        encoder, recent = self._encoder, self._recent
+        if encoder is None or recent is None:
+            return None
+        pieces: SimpleQueue[list[Piece]] = SimpleQueue()
+        encoder.between(lambda: pieces.put(recent.last(pictures)))
+        return Excerpt(pieces, self._size, self._rate)
+
+    # -------------------------------------------------------------- inside
+
+    def _finish(self, file: VideoFile) -> None:
+        """Wait until the file has all its pictures, and close it."""
+        encoder = self._encoder
+        assert encoder is not None
+        done: SimpleQueue[None] = SimpleQueue()
+
+        def leave() -> None:
+            encoder.sinks.remove(file.write)
+            file.close()
+            done.put(None)
+
+        encoder.between(leave)
+        done.get()
+        if self._recent is None:
+            self._drop_encoder()
+
+    def _drop_encoder(self) -> None:
+        encoder, self._encoder = self._encoder, None
+        self._recent = None
+        if encoder is not None:
+            encoder.close()

@@ -3,40 +3,100 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
 from types import TracebackType
 
 import av
 import av.container
-import av.video.stream
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.encoder import Encoder, Piece, exact_rate
 
 log = logging.getLogger(__name__)
 
-QUEUE_PICTURES = 8  # 22 MB of 1280x720; then `write` waits, so that nothing is dropped
-# Room in the queue is a second queue of tokens: unlike a `Queue`, a `SimpleQueue` has no lock that
-# a signal handler which raises in the main thread could leave locked.
-ENCODER = {  # 1280x720, one thread: 7 ms a picture, 1.1 Mbit/s; superfast 6 ms and twice the size
-    "preset": "veryfast",
-    "crf": "23",
-    "threads": "1",
-    "bf": "0",  # without pictures from the future the file begins at 0 s
-    "rc-lookahead": "5",  # what the encoder holds back is lost by a kill
-    # what the numbers of the colours mean; unsaid, players guess by the height of the picture
-    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
-}
 FRAGMENTED = {  # written in pieces that need nothing later: a kill -9 costs the last piece only
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
     "frag_duration": "250000",  # microseconds: a piece is at most a quarter of a second
     "flush_packets": "1",
 }
+
+
+class VideoFile:
+    """An MP4 file that takes what an encoder gives; its time begins at 0 with its first picture.
+
+    Args:
+        path: An .mp4 file; one that exists is overwritten.
+        size: (width, height) of the pictures in pixels.
+        rate: Pictures per simulated second.
+
+    Attributes:
+        path: The file.
+
+    Raises:
+        BadInputError: If it can't be written.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int], rate: float) -> None:
+        self.path = path
+        self._rate = exact_rate(rate)
+        self._container, self._is_new = _open(path)
+        width, height = size
+        self._stream = self._container.add_mux_stream(
+            "h264", rate=self._rate, width=width, height=height, time_base=1 / self._rate
+        )
+        self._first: int | None = None
+        self._trouble: BaseException | None = None
+
+    def write(self, piece: Piece) -> None:
+        """Append one piece, the first one a key picture; what goes wrong is told by `check`."""
+        if self._trouble is None:
+            self._guard(partial(self._mux, piece))
+
+    def close(self) -> None:
+        """Finish the file; without any picture none is left behind."""
+        self._guard(self._container.close)
+        if self._first is None and self._is_new:
+            self.path.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Raise what went wrong.
+
+        Raises:
+            CarlaSaliencyError: If a picture could not be written.
+        """
+        if self._trouble is not None:
+            raise CarlaSaliencyError(
+                f"recording stopped: {self.path} can't be written any further ({self.reason}); "
+                "what it has so far can be played; free some space on the disk, then record anew"
+            ) from self._trouble
+
+    @property
+    def reason(self) -> str:
+        """Return what went wrong, in a few words; "" if nothing did."""
+        if self._trouble is None:
+            return ""
+        return getattr(self._trouble, "strerror", None) or str(self._trouble)
+
+    def _guard(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that hands in pictures
+            self._trouble = self._trouble or error
+
+    def _mux(self, piece: Piece) -> None:
+        if self._first is None:
+            self._first = piece.number
+        packet = av.Packet(piece.data)
+        packet.pts = packet.dts = piece.number - self._first
+        packet.duration, packet.time_base = 1, 1 / self._rate
+        packet.is_keyframe = piece.key
+        packet.stream = self._stream
+        self._container.mux_one(packet)
 
 
 class Video:
@@ -49,39 +109,18 @@ class Video:
 
     Attributes:
         path: The file.
-        count: Pictures handed in so far.
 
     Raises:
         BadInputError: If the size is odd, the rate not positive, or the file can't be written.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], rate: float) -> None:
-        width, height = size
-        if width < 2 or height < 2 or width % 2 or height % 2:
-            raise BadInputError(
-                f"a video needs an even width and height, received {width}x{height}; "
-                f"try {max(2, width // 2 * 2)}x{max(2, height // 2 * 2)}"
-            )
-        if not 0 < rate < 10_000:
-            raise BadInputError(f"a video needs a rate between 0 and 10000 Hz, received {rate!r}")
         self.path = path
-        self.count = 0
-        self._rate = Fraction(rate).limit_denominator(1_001)
-        self._shape = (height, width, 3)
-        self._container, self._is_new = _open(path)
-        self._stream = self._container.add_stream(
-            "libx264", rate=self._rate, options={**ENCODER, "g": str(max(1, round(rate)))}
-        )
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv420p"
-        self._pictures: SimpleQueue[Image | None] = SimpleQueue()
-        self._room: SimpleQueue[None] = SimpleQueue()
-        for _ in range(QUEUE_PICTURES):
-            self._room.put(None)
-        self._trouble: BaseException | None = None
+        self._rate = rate
+        self._encoder = Encoder(size, rate)
+        self._file = VideoFile(path, size, rate)
+        self._encoder.sinks.append(self._file.write)
         self._closed = False
-        self._thread = Thread(target=self._encode_all, name="video", daemon=True)
-        self._thread.start()
 
     def __enter__(self) -> Video:
         return self
@@ -100,9 +139,14 @@ class Video:
             log.warning("%s", trouble)  # the first error is the one that tells
 
     @property
+    def count(self) -> int:
+        """Return how many pictures were handed in."""
+        return self._encoder.count
+
+    @property
     def seconds(self) -> float:
         """Return how many simulated seconds were handed in."""
-        return float(self.count / self._rate)
+        return float(self.count / exact_rate(self._rate))
 
     def write(self, picture: Image) -> None:
         """Hand in one picture; waits while the encoder is behind.
@@ -114,16 +158,8 @@ class Video:
             ValueError: If the picture has another size, or the video is closed.
             CarlaSaliencyError: If an earlier picture could not be written.
         """
-        if picture.shape != self._shape or picture.dtype != "uint8":
-            raise ValueError(
-                f"a picture must be {self._shape} uint8, received {picture.shape} {picture.dtype}"
-            )
-        if self._closed:
-            raise ValueError(f"{self.path} is closed: no more pictures can be written to it")
-        self._check()
-        self._room.get()
-        self._pictures.put(picture)
-        self.count += 1
+        self._file.check()
+        self._encoder.write(picture)
 
     def close(self) -> None:
         """Write what is left and finish the file; without any picture none is left behind.
@@ -133,50 +169,85 @@ class Video:
         """
         if not self._closed:
             self._closed = True
-            self._pictures.put(None)
-            self._thread.join()
-            if not self.count and self._is_new:
-                self.path.unlink(missing_ok=True)
-            self._check()
+            self._encoder.close()
+            self._file.close()
+            self._encoder.check()
+            self._file.check()
 
-    def _check(self) -> None:
-        if self._trouble is not None:
-            reason = getattr(self._trouble, "strerror", None) or str(self._trouble)
-            raise CarlaSaliencyError(
-                f"recording stopped: {self.path} can't be written any further ({reason}); "
-                "what it has so far can be played; free some space on the disk, then record anew"
-            ) from self._trouble
 
-    # -------------------------------------------------------------- the other thread
+class Recent:
+    """The newest pieces of an encoder, from a key picture on.
 
-    def _encode_all(self) -> None:
-        number = 0
-        while (picture := self._pictures.get()) is not None:
-            if self._trouble is None:  # else only empty the queue, so that nobody waits for ever
-                self._guard(partial(self._encode, picture, number))
-                number += 1
-            self._room.put(None)
-        if number:
-            self._guard(partial(self._encode, None, number))
-        self._guard(self._container.close)
+    Args:
+        pictures: At least so many of the newest are kept.
+        limit_bytes: Fewer where they are larger than this; the last second always stays.
 
-    def _guard(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        except BaseException as error:  # noqa: BLE001 - carried to the thread that hands in pictures
-            self._trouble = self._trouble or error
+    Attributes:
+        size_bytes: Of what is kept.
+    """
 
-    def _encode(self, picture: Image | None, number: int) -> None:
-        """Encode one picture, or (None) all that the encoder still holds."""
-        frame = None
-        if picture is not None:
-            rgb = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame = rgb.reformat(
-                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
-            )
-            frame.pts, frame.time_base = number, 1 / self._rate
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
+    def __init__(self, pictures: int, limit_bytes: int) -> None:
+        self._pictures, self._limit_bytes = pictures, limit_bytes
+        self._groups: deque[list[Piece]] = deque()  # each from one key picture to the next
+        self._count = 0
+        self.size_bytes = 0
+
+    def add(self, piece: Piece) -> None:
+        """Keep one piece, and forget what is too old."""
+        if piece.key:
+            self._groups.append([])
+        self._groups[-1].append(piece)
+        self._count += 1
+        self.size_bytes += len(piece.data)
+        while len(self._groups) > 1 and (
+            self._count - len(self._groups[0]) >= self._pictures
+            or self.size_bytes > self._limit_bytes
+        ):
+            gone = self._groups.popleft()
+            self._count -= len(gone)
+            self.size_bytes -= sum(len(one.data) for one in gone)
+
+    def last(self, pictures: int) -> list[Piece]:
+        """Return the newest pieces, from the last key picture that leaves so many."""
+        chosen: list[Piece] = []
+        for group in reversed(self._groups):
+            if len(chosen) >= pictures:
+                break
+            chosen = group + chosen
+        return chosen
+
+
+class Excerpt:
+    """The last seconds of a video, to be saved later and from any thread.
+
+    Args:
+        pieces: Will hold the pieces, once.
+        size: (width, height) of the pictures.
+        rate: Pictures per simulated second.
+    """
+
+    def __init__(
+        self, pieces: SimpleQueue[list[Piece]], size: tuple[int, int], rate: float
+    ) -> None:
+        self._pieces, self._size, self._rate = pieces, size, rate
+
+    def save(self, path: Path) -> int:
+        """Write the file, once; waits until the encoder has come so far.
+
+        Returns:
+            How many pictures it has; without any there is no file.
+
+        Raises:
+            CarlaSaliencyError: If it can't be written.
+        """
+        pieces = self._pieces.get()
+        file = VideoFile(path, self._size, self._rate)
+        for piece in pieces:
+            file.write(piece)
+        file.close()
+        if file.reason:
+            raise CarlaSaliencyError(f"its video can't be written ({file.reason})")
+        return len(pieces)
 
 
 def _open(path: Path) -> tuple[av.container.OutputContainer, bool]:

@@ -5,50 +5,33 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import cv2
 import pygame
 
 from carla_saliency.core import (
-    ChangeMethod,
+    Autopilot,
     Control,
     HandOver,
     HeldKeys,
     Image,
     Manual,
-    Pause,
+    Mouse,
     Quit,
     Request,
-    StepOnce,
-    ToggleRecording,
 )
 from carla_saliency.errors import BadInputError
+from carla_saliency.output.keys import ASK, ASK_WITH_SHIFT, REPEAT, STEER
 
 log = logging.getLogger(__name__)
 
 BACKGROUND = (0x0F, 0x11, 0x14)
 OPACITY_STEP = 0.25
-_STEER = {
-    pygame.K_LEFT: "left",
-    pygame.K_a: "left",
-    pygame.K_RIGHT: "right",
-    pygame.K_d: "right",
-    pygame.K_UP: "throttle",
-    pygame.K_w: "throttle",
-    pygame.K_DOWN: "brake",
-    pygame.K_s: "brake",
-    pygame.K_SPACE: "hand_brake",
-}
-_ASK: dict[int, Request] = {
-    pygame.K_ESCAPE: Quit(),
-    pygame.K_e: Pause(),
-    pygame.K_RETURN: StepOnce(),
-    pygame.K_KP_ENTER: StepOnce(),
-    pygame.K_r: ToggleRecording(),
-}
+REPEAT_AFTER_S, REPEAT_EVERY_S = 0.4, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +41,12 @@ class View:
     Attributes:
         opacity: Of the overlay, 0 to 1.
         help: The keys are shown.
+        text: Words and numbers are shown, not the panes alone.
     """
 
     opacity: float = 1.0
     help: bool = False
+    text: bool = True
 
 
 def has_display() -> bool:
@@ -84,9 +69,10 @@ class Window:
         by_hand: Turns the held driving keys into a control; called once per `requests` while a
             person drives, so that it can move the wheel smoothly. None: they do nothing.
         title: Of the window.
+        clock: Seconds; for keys that repeat.
 
     Attributes:
-        view: Opacity and help, as set with the keys.
+        view: Opacity, help and text, as set with the keys.
     """
 
     def __init__(
@@ -94,6 +80,7 @@ class Window:
         size: tuple[int, int],
         by_hand: Callable[[HeldKeys], Control] | None = None,
         title: str = "carla-saliency",
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._size = size
         self._title = title
@@ -104,6 +91,10 @@ class Window:
         self._reverse = False
         self._requests: list[Request] = []
         self._shown_opacity = 1.0
+        self._clock = clock
+        self._repeats_s: dict[int, float] = {}  # held key -> when it asks again
+        self._shown = (0, 0, 1.0)  # left and top of the picture on the screen, and its scale
+        self._dragging = False
         self.view = View()
 
     def __enter__(self) -> Window:
@@ -147,7 +138,10 @@ class Window:
         return width, height
 
     def show(self, picture: Image) -> None:
-        """Show a picture, RGB uint8 (H, W, 3), as large as the window allows, in its middle."""
+        """Show a picture, RGB uint8 (H, W, 3), as large as the window allows, in its middle.
+
+        At twice or three times its size each pixel becomes a square: letters stay sharp.
+        """
         screen = pygame.display.get_surface()
         if screen is None:
             raise ValueError("the window is not open: use it in a with statement")
@@ -155,12 +149,15 @@ class Window:
         k = min(screen.get_width() / width, screen.get_height() / height)
         w, h = max(1, round(width * k)), max(1, round(height * k))
         if (w, h) != (width, height):
-            how = cv2.INTER_AREA if k < 1 else cv2.INTER_LINEAR
+            whole = cv2.INTER_NEAREST if k.is_integer() else cv2.INTER_LINEAR
+            how = cv2.INTER_AREA if k < 1 else whole
             picture = cv2.resize(picture, (w, h), interpolation=how).astype("uint8", copy=False)
         if (w, h) != screen.get_size():
             screen.fill(BACKGROUND)
         surface = pygame.image.frombuffer(picture.data, (w, h), "RGB")
-        screen.blit(surface, ((screen.get_width() - w) // 2, (screen.get_height() - h) // 2))
+        left, top = (screen.get_width() - w) // 2, (screen.get_height() - h) // 2
+        screen.blit(surface, (left, top))
+        self._shown = left, top, k
         pygame.display.flip()
 
     def pump(self) -> None:
@@ -170,10 +167,15 @@ class Window:
                 self._requests.append(Quit())
             elif event.type == pygame.WINDOWFOCUSLOST:
                 self._down.clear()  # the release of a key goes to the other window
+                self._repeats_s.clear()
             elif event.type == pygame.KEYUP:
                 self._down.discard(event.key)
+                self._repeats_s.pop(event.key, None)
             elif event.type == pygame.KEYDOWN:
                 self._press(event.key, event.mod, event.unicode)
+            elif event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP, pygame.MOUSEMOTION):
+                self._point(event)
+        self._repeat()
 
     def requests(self) -> list[Request]:
         """Return what was asked since the last call, oldest first.
@@ -192,31 +194,60 @@ class Window:
 
         Reverse is on when Q was pressed an odd number of times since the person took over.
         """
-        names = {_STEER[key] for key in self._down | self._tapped if key in _STEER}
+        names = {STEER[key] for key in self._down | self._tapped if key in STEER}
         return HeldKeys(**dict.fromkeys(names, True), reverse=self._reverse)
 
-    # -------------------------------------------------------------- keys
+    # -------------------------------------------------------------- keys and mouse
 
     def _press(self, key: int, mod: int, text: str) -> None:
         if mod & pygame.KMOD_CTRL:  # Ctrl with a letter is never that letter
             if key == pygame.K_q:
                 self._requests.append(Quit())
             return
-        if key in _STEER and self._by_hand is not None:
+        if key in STEER and self._by_hand is not None:
             self._down.add(key)
             self._tapped.add(key)
             self._take_over()
-        elif key in _ASK:
-            self._requests.append(_ASK[key])
-        elif key == pygame.K_p:
-            self._driving = False
-            self._requests.append(HandOver())
         elif key == pygame.K_q:
             self._reverse = self._driving and not self._reverse
-        elif key == pygame.K_k:
-            self._requests.append(ChangeMethod(-1 if mod & pygame.KMOD_SHIFT else 1))
+        elif key in ASK:
+            self._ask(key, bool(mod & pygame.KMOD_SHIFT))
         else:
             self._look(key, text)
+
+    def _ask(self, key: int, shift: bool) -> None:
+        request = ASK_WITH_SHIFT.get(key, ASK[key]) if shift else ASK[key]
+        if isinstance(request, HandOver | Autopilot):
+            self._driving = False
+        if key in REPEAT:
+            self._repeats_s[key] = self._clock() + REPEAT_AFTER_S
+        self._requests.append(request)
+
+    def _repeat(self) -> None:
+        """Ask again for what is held: at most once a call, so that a slow answer is no flood."""
+        now_s = self._clock()
+        shift = bool(pygame.key.get_mods() & pygame.KMOD_SHIFT) if self._repeats_s else False
+        for key, due_s in list(self._repeats_s.items()):
+            if now_s >= due_s:
+                self._ask(key, shift)
+                self._repeats_s[key] = now_s + REPEAT_EVERY_S
+
+    def _point(self, event: pygame.event.Event) -> None:
+        """Note a click or a drag of the left button, in pixels of the picture."""
+        if event.type != pygame.MOUSEMOTION and event.button != pygame.BUTTON_LEFT:
+            return
+        if event.type == pygame.MOUSEMOTION and not self._dragging:
+            return
+        left, top, k = self._shown
+        x, y = (event.pos[0] - left) / k, (event.pos[1] - top) / k
+        if event.type == pygame.MOUSEMOTION:
+            last = self._requests[-1] if self._requests else None
+            if isinstance(last, Mouse) and last.kind == "move":  # only where it is now matters
+                self._requests.pop()
+            self._requests.append(Mouse(x, y, "move"))
+            return
+        self._dragging = event.type == pygame.MOUSEBUTTONDOWN
+        self._requests.append(Mouse(x, y, "press" if self._dragging else "release"))
 
     def _take_over(self) -> None:
         if not self._driving:
@@ -227,7 +258,9 @@ class Window:
         """Change the view; brackets and the question mark are where the keyboard has them."""
         opacity = self.view.opacity
         if key == pygame.K_h or text == "?":
-            self.view = View(opacity, not self.view.help)
+            self.view = replace(self.view, help=not self.view.help)
+        elif key == pygame.K_F1:
+            self.view = replace(self.view, text=not self.view.text)
         elif text == "[" or key == pygame.K_LEFTBRACKET:
             self._set_opacity(max(0.0, opacity - OPACITY_STEP))
         elif text == "]" or key == pygame.K_RIGHTBRACKET:
@@ -238,4 +271,4 @@ class Window:
     def _set_opacity(self, opacity: float) -> None:
         if opacity:
             self._shown_opacity = opacity
-        self.view = View(opacity, self.view.help)
+        self.view = replace(self.view, opacity=opacity)

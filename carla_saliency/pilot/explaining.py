@@ -11,12 +11,26 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from carla_saliency.core import Explainer, Explanation, Frame
 from carla_saliency.errors import BadInputError
 
 ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a second network says to the same frame.
+
+    Attributes:
+        steering: Its own output for this frame.
+        explanation: Of the same frame as the first one's; None without one.
+    """
+
+    steering: float
+    explanation: Explanation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +42,29 @@ class Look:
         explanation: The newest one; None if none is finished yet.
         explained: The frame that it is of, if that is an older one.
         every: How many frames it is from one explained frame to the next.
+        beside: What the second network says; None without one.
     """
 
     steering: float
     explanation: Explanation | None
     explained: Frame | None = None
     every: int = 1
+    beside: Beside | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Maps:
+    """Of one frame, of both networks."""
+
+    frame: Frame
+    explanation: Explanation
+    beside: Explanation | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     turn: int  # how often the method had been changed when it began
-    frame: Frame
-    future: Future[Explanation]
+    future: Future[_Maps]
 
 
 class Explaining:
@@ -54,6 +78,8 @@ class Explaining:
         tick_s: How long a tick should take.
         say: Is told one line when n was measured.
         clock: Seconds.
+        beside: The methods of a second network that looks on. Its map is made together with the
+            first one's, so that both are always of one frame.
     """
 
     def __init__(
@@ -64,15 +90,17 @@ class Explaining:
         tick_s: float = 0.05,
         say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
+        beside: Mapping[str, Explainer] | None = None,
     ) -> None:
-        self._explainers = explainers
+        self._explainers, self._others = explainers, beside
         self._wanted_every, self._waits = every, waits
         self._tick_s, self._say, self._clock = tick_s, say, clock
         self._measured: dict[str, int] = {}  # method -> n
         self._pool: ThreadPoolExecutor | None = None
         self._job: _Job | None = None
-        self._newest: tuple[Frame, Explanation] | None = None
-        self._method, self._turn = "", 0
+        self._newest: _Maps | None = None
+        self._asked: tuple[Explainer | None, Explainer | None] = (None, None)
+        self._turn = 0
         self._since = 0  # frames since the last job began
         self._spacing = 1
 
@@ -86,13 +114,28 @@ class Explaining:
         Raises:
             BadInputError: If the network answers NaN or infinity, or can't be explained so.
         """
-        explainer = self._explainers[method]
-        if method != self._method:
-            self._method, self._newest, self._since = method, None, 0
+        explainer, other = self._explainers[method], self._other(method)
+        if (explainer, other) != self._asked:
+            self._asked, self._newest, self._since = (explainer, other), None, 0
             self._turn += 1
         if not explainer.slow and (self._wanted_every or 1) == 1:
             explanation = explainer.explain(frame)
-            return Look(explanation.steering, explanation)
+            seen_by_other = None if other is None else other.explain(frame)
+            return Look(
+                explanation.steering,
+                explanation,
+                beside=self._beside(method, frame, seen_by_other),
+            )
+        return self._look_slowly(method, frame, explainer, other)
+
+    def swap(self) -> None:
+        """Let the second network be the first one; does nothing without one."""
+        if self._others is not None:
+            self._explainers, self._others = self._others, self._explainers
+
+    def _look_slowly(
+        self, method: str, frame: Frame, explainer: Explainer, other: Explainer | None
+    ) -> Look:
         seen = explainer.look(frame)
         steering = explainer.steer(seen)
         if not math.isfinite(steering):
@@ -104,15 +147,40 @@ class Explaining:
         self._collect(method)
         due = self._since == 0 or self._since >= every
         if self._job is None and due:
+            by_other = None if other is None else other.look(frame)
+
+            def explain() -> _Maps:
+                beside = None
+                if other is not None and by_other is not None:
+                    beside = other.explain_seen(by_other)
+                return _Maps(frame, explainer.explain_seen(seen), beside)
+
             self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="explaining")
-            self._job = _Job(self._turn, frame, self._pool.submit(explainer.explain_seen, seen))
+            self._job = _Job(self._turn, self._pool.submit(explain))
             self._spacing, self._since = max(self._since, 1), 0
         self._since += 1
         every = max(every, self._spacing)
-        if self._newest is None:
-            return Look(steering, None, every=every)
-        explained, explanation = self._newest
-        return Look(steering, explanation, explained, every)
+        newest = self._newest
+        beside = self._beside(method, frame, None if newest is None else newest.beside)
+        if newest is None:
+            return Look(steering, None, every=every, beside=beside)
+        return Look(steering, newest.explanation, newest.frame, every, beside)
+
+    def _other(self, method: str) -> Explainer | None:
+        """Return the second network's method, if there is one that can explain it."""
+        if self._others is None:
+            return None
+        with suppress(BadInputError):  # it needs layers or a gradient that are not there
+            return self._others[method]
+        return None
+
+    def _beside(self, method: str, frame: Frame, explanation: Explanation | None) -> Beside | None:
+        if self._others is None:
+            return None
+        if explanation is not None and explanation.frame_id == frame.frame_id:
+            return Beside(explanation.steering, explanation)
+        asked = self._other(method) or next(iter(self._others.values()))
+        return Beside(asked.steer(asked.look(frame)), explanation)
 
     def close(self) -> None:
         """End the worker, after what it is doing."""
@@ -150,7 +218,7 @@ class Explaining:
         if job.turn != self._turn:  # of no use any more, but steering does not wait for its end
             self._job = None if job.future.done() or job.future.cancel() else job
         elif must_wait or (job.future.done() and not self._waits):
-            self._newest = job.frame, job.future.result()
+            self._newest = job.future.result()
             self._job = None
 
 

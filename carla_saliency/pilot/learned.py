@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Literal
 
 from carla_saliency.core import (
     DEAD_END_M,
+    Autopilot,
     Car,
     ChangeMethod,
     Contract,
@@ -23,18 +24,19 @@ from carla_saliency.core import (
     Manual,
     Observation,
     Request,
+    Shadow,
+    SwapDrivers,
 )
 from carla_saliency.errors import BadInputError
 from carla_saliency.pilot.expert import OFF_ROAD, expert_steering
 from carla_saliency.pilot.explaining import Explaining, Look
+from carla_saliency.pilot.seat import Seat
 from carla_saliency.pilot.speed import SpeedControl
 
 TURN = "turn ahead: the expert steers"
 ROAD_END = "the road ends here"
 
 REMEMBERED_FRAMES = 1000
-
-_SIDEWAYS_DEG = 89.0  # the tangent has no value at 90
 
 
 class LearnedPilot:
@@ -54,6 +56,11 @@ class LearnedPilot:
         compared: Makes of an explanation and (network - expert) one of their difference; None
             leaves it as it is.
         clock: Seconds; for the milliseconds that are reported.
+        title: The network's name, for the window.
+        shadow: A second network, which `explaining` asks beside the first; or "expert".
+
+    Attributes:
+        masking: Makes of a frame the one that the network is given; None = it sees all.
 
     Raises:
         BadInputError: If there is no such method.
@@ -71,18 +78,26 @@ class LearnedPilot:
         explaining: Explaining | None = None,
         throttle: Callable[[Frame], float] | None = None,
         compared: Callable[[Explanation, float], Explanation] | None = None,
+        title: str = "",
+        shadow: Seat | Literal["expert"] | None = None,
     ) -> None:
-        self._explainers = explainers
-        self._explaining = explaining or Explaining(self._explainers)
+        self._seats = [Seat(title, explainers, car, contract)]
+        self._shadow = shadow
+        if isinstance(shadow, Seat):
+            self._seats.append(shadow)
+        self._at = 0  # which of them drives
+        self._explaining = explaining or Explaining(
+            explainers, beside=shadow.explainers if isinstance(shadow, Seat) else None
+        )
+        self.masking: Callable[[Frame], Frame] | None = None
         self._throttle, self._compared = throttle, compared
         self._differences: dict[int, float] = {}  # frame -> network - expert, of the last frames
         self._methods = list(explainers)
         method = method or self._methods[0]
-        if method not in self._explainers:
+        if method not in explainers:
             raise BadInputError(f"--method must be one of {', '.join(explainers)}; got {method!r}")
         self._method = method
         self._car = car
-        self._contract = contract
         self._speed = speed
         self._driver: Driver = driver
         self._driver_before: Driver = "network"
@@ -100,28 +115,14 @@ class LearnedPilot:
         return self._driver
 
     @property
-    def rescaling(self) -> float | None:
-        """What small steering is multiplied by for the live car; None if it is 1."""
-        if self._contract is None:
-            return None
-        learned, live = self._contract, self._car
-        factor = (learned.max_steer_deg / live.max_steer_deg) * (
-            live.wheelbase_m / learned.wheelbase_m
-        )
-        return None if math.isclose(factor, 1.0, abs_tol=5e-3) else factor
+    def seat(self) -> Seat:
+        """The network that drives, or would."""
+        return self._seats[self._at]
 
     @property
-    def rescaling_text(self) -> str:
-        """One line that says how steering is rescaled, and why; "" if it is not."""
-        if self._contract is None or (factor := self.rescaling) is None:
-            return ""
-        learned, live = self._contract, self._car
-        return (
-            f"steering × {factor:.2f}: {live.blueprint} turns its wheels by "
-            f"{live.max_steer_deg:.0f}° and has {live.wheelbase_m:.2f} m "
-            f"between its axles; {learned.name} learned on "
-            f"{learned.max_steer_deg:.0f}° and {learned.wheelbase_m:.2f} m"
-        )
+    def letter(self) -> Literal["A", "B"]:
+        """Of the network that drives, or would: "A" is the one that did at the start."""
+        return "B" if self._at else "A"
 
     def handle(self, request: Request) -> bool:
         """Do what a window asks, if it is the pilot's to do.
@@ -132,6 +133,10 @@ class LearnedPilot:
         match request:
             case HandOver():
                 self._hand_over()
+            case Autopilot():
+                self._driver = "network" if self._driver == "autopilot" else "autopilot"
+            case SwapDrivers():
+                self._swap()
             case Manual(control):
                 if self._driver != "manual":
                     self._driver_before = self._driver
@@ -149,35 +154,64 @@ class LearnedPilot:
             BadInputError: If the network gives NaN.
         """
         begin_s = self._clock()
-        look = self._explaining.look(self._method, observation.frame)
+        frame = observation.frame
+        masked = None if self.masking is None else self.masking(frame)
+        look = self._explaining.look(self._method, masked or frame)
         network_ms = (self._clock() - begin_s) * 1000.0
         lane, speed_mps = observation.lane, observation.speed_mps
         expert = expert_steering(observation.pose, speed_mps, lane, self._car)
-        network = self._live(look.steering)
+        network = self.seat.command(look.steering)
         driver, notice = self._who(lane)
         if driver == "manual":  # the speed control must not learn from somebody else's pedals
             control = self._by_hand
+        elif driver == "autopilot":
+            control = observation.applied or Control()
         else:
             steering = expert if driver == "expert" else network
-            throttle, brake = self._pedals(observation, driver)
+            throttle, brake = self._pedals(observation, masked or frame, driver)
             control = Control(steering or 0.0, throttle, brake)
         return Decision(
             control=control,
             driver=driver,
-            explanation=self._compare(observation.frame, look, network, expert),
+            explanation=self._compare(frame, look, network, expert),
             expert_steering=expert,
             network_steering=network,
             timing_ms={"network": network_ms},
             notice=notice,
             explained=look.explained,
             every=look.every,
+            shadow=self._shadow_of(look, expert),
+            masked=masked,
         )
 
-    def _pedals(self, observation: Observation, driver: Driver) -> tuple[float, float]:
-        """Return throttle and brake: the speed control's, or the network's own."""
-        speed_mps, frame = observation.speed_mps, observation.frame
+    def _shadow_of(self, look: Look, expert: float | None) -> Shadow | None:
+        if self._shadow == "expert":
+            return Shadow(title="expert", command=expert)
+        if look.beside is None:
+            return None
+        other = self._seats[1 - self._at]
+        return Shadow(
+            letter="A" if self._at else "B",
+            title=other.title,
+            command=other.command(look.beside.steering),
+            explanation=look.beside.explanation,
+        )
+
+    def _swap(self) -> None:
+        """Let the shadow drive."""
+        if self._shadow == "expert":
+            self._driver = "network" if self._driver == "expert" else "expert"
+        elif len(self._seats) > 1:
+            self._at = 1 - self._at
+            self._explaining.swap()
+
+    def _pedals(
+        self, observation: Observation, frame: Frame, driver: Driver
+    ) -> tuple[float, float]:
+        """Return throttle and brake: the speed control's, or the first network's own."""
+        speed_mps = observation.speed_mps
         pedals = self._speed.pedals(speed_mps, observation.lane, frame.sim_s)
-        if self._throttle is None or driver != "network":
+        if self._throttle is None or driver != "network" or self.letter != "A":
             return pedals.throttle, pedals.brake
         asked = self._throttle(frame)
         return min(max(asked, 0.0), 1.0), min(max(-asked, 0.0), 1.0)
@@ -200,7 +234,7 @@ class LearnedPilot:
         for _ in self._methods:
             at = (at + by) % len(self._methods)
             with suppress(BadInputError):  # it needs layers or a gradient that are not there
-                self._explainers[self._methods[at]]
+                self.seat.explainers[self._methods[at]]
                 self._method = self._methods[at]
                 return
 
@@ -210,27 +244,14 @@ class LearnedPilot:
                 self._driver = self._driver_before
             case "network":
                 self._driver = "expert"
-            case "expert":
+            case "expert" | "autopilot":
                 self._driver = "network"
 
     def _who(self, lane: LaneView | None) -> tuple[Driver, str]:
-        if self._driver == "manual":
-            return "manual", ""
+        if self._driver in ("manual", "autopilot"):
+            return self._driver, ""
         if lane is None:
             return self._driver, OFF_ROAD
         if self._driver == "network" and lane.expert_must_steer:
             return "expert", TURN
         return self._driver, ROAD_END if len(lane.path) < DEAD_END_M else ""
-
-    def _live(self, steering: float) -> float:
-        """Return the steering that leads the live car along the arc that the network meant.
-
-        What the network learned is what the expert sent, the steering curve divided out; so the
-        curve, which is nearly the same for all of CARLA's cars, has no place here.
-        """
-        if self._contract is not None:
-            learned, live = self._contract, self._car
-            wheel_deg = min(max(steering * learned.max_steer_deg, -_SIDEWAYS_DEG), _SIDEWAYS_DEG)
-            arc = math.tan(math.radians(wheel_deg)) / learned.wheelbase_m
-            steering = math.degrees(math.atan(arc * live.wheelbase_m)) / live.max_steer_deg
-        return min(max(steering, -1.0), 1.0)

@@ -6,22 +6,28 @@ without a default is for words that are given without a flag.
 
 from __future__ import annotations
 
+from carla_saliency.settings.calibrate import CalibrateSettings
 from carla_saliency.settings.commands import (
-    DEFAULT_HOST,
-    DEFAULT_PORT,
     CollectSettings,
     DoctorSettings,
-    DriveSettings,
     ExplainSettings,
     ServeSettings,
     TrainSettings,
 )
-from carla_saliency.settings.fields import check_output, parse_size, require
+from carla_saliency.settings.drive import DriveSettings
+from carla_saliency.settings.fields import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    check_output,
+    parse_size,
+    require,
+)
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
 
 __all__ = [
     "DEFAULT_HOST",
     "DEFAULT_PORT",
+    "CalibrateSettings",
     "CollectSettings",
     "DoctorSettings",
     "DriveSettings",

@@ -4,116 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from carla_saliency.errors import BadInputError
 from carla_saliency.settings.fields import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
     check_output,
     flag,
-    parse_size,
     positional,
     require,
 )
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
-
-DEFAULT_PORT = 2000
-DEFAULT_HOST = "127.0.0.1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriveSettings(NetworkSettings, MethodSettings):
-    """Drive a car with a steering network and show, live, what moved the steering."""
-
-    host: str | None = flag(None, f"computer that runs the CARLA server ({DEFAULT_HOST})", "HOST")
-    port: int | None = flag(None, f"TCP port of the CARLA server ({DEFAULT_PORT})", "N")
-    timeout: float = flag(10.0, "seconds to wait for any answer of the server", "SECONDS")
-    any_version: bool = flag(False, "go on although client and server versions differ")
-    embedded: Literal["auto", "always", "never"] = flag(
-        "auto",
-        "start the embedded server: auto = only if no --host or --port is given and none answers",
-    )
-    take_over: bool = flag(
-        False, "drive although the world is already synchronous; leaves it asynchronous"
-    )
-    weather: str | None = flag(
-        None, "a CARLA preset such as ClearNoon; as found if not given", "NAME"
-    )
-    lights: Literal["ignore", "obey"] = flag("ignore", "whether red lights are obeyed")
-    map: str | None = flag(None, "NAME of a map of the server, or an OpenDRIVE FILE.xodr", "MAP")
-    filter: str | None = flag(
-        None,
-        "blueprint of the ego vehicle (the contract's; vehicle.tesla.model3 for the shipped one)",
-        "BLUEPRINT",
-    )
-    rolename: str = flag("hero", "role name of the ego vehicle", "NAME")
-    spawn: int | None = flag(None, "number of the spawn point; drawn with --seed if not given", "N")
-    camera: str | None = flag(None, "size of the camera's picture (the network's contract)", "WxH")
-    res: str = flag("1280x720", "size of the window and of the video", "WxH")
-    fps: float = flag(20.0, "ticks per simulated second", "HZ")
-    pace: float | None = flag(
-        None,
-        "simulated seconds per real second, 0 = as fast as it can (1 with a window, else 0)",
-        "X",
-    )
-    every: int | None = flag(
-        None,
-        "map for every n-th frame only, for slow methods (measured at the start if not given)",
-        "N",
-    )
-    shadow: str | None = flag(
-        None,
-        "a second network that looks on: --target difference then explains the first minus this",
-        "FILE",
-    )
-    longitudinal: Literal["speed", "network"] = flag(
-        "speed", "who works the pedals: the speed control, or the network's throttle"
-    )
-    junctions: Literal["expert", "network"] = flag(
-        "expert", "who steers where the road turns at a junction"
-    )
-    speed: float = flag(30.0, "set speed in km/h", "KM/H")
-    ticks: int | None = flag(None, "stop after this many ticks", "N")
-    seconds: float | None = flag(None, "stop after this many simulated seconds", "S")
-    record: str | None = flag(None, "video file to write, FILE.mp4", "FILE.mp4")
-    headless: bool = flag(False, "no window")
-    seed: int = flag(0, "of all that is drawn by chance: spawn point, turns, look of the road", "N")
-    summary: str | None = flag(
-        None, "write the numbers of the drive to this FILE.json", "FILE.json"
-    )
-
-    def check(self) -> None:
-        """Refuse what can't work, before anything is started.
-
-        Raises:
-            BadInputError: With the flag, what it must be and what was received.
-        """
-        self.check_method()
-        require("--every", self.every, 1, 10**6, "frames")
-        if self.shadow is not None and self.target != "difference":
-            raise BadInputError(
-                "--shadow is compared with the first network by --target difference: add that, or "
-                "leave out --shadow"
-            )
-        require("--port", self.port, 1, 65535)
-        require("--timeout", self.timeout, 0.1, 3600, "seconds")
-        require("--fps", self.fps, 1, 200, "ticks per second")
-        require("--pace", self.pace, 0, 1000, "times real time")
-        require("--speed", self.speed, 1, 200, "km/h")
-        require("--ticks", self.ticks, 1, 10**9, "ticks")
-        require("--seconds", self.seconds, 0.001, 10**7, "seconds")
-        require("--spawn", self.spawn, 0, 10**6)
-        require("--seed", self.seed, 0, 2**31 - 1)
-        parse_size("--res", self.res, "1280x720")
-        if self.camera is not None:
-            parse_size("--camera", self.camera, "640x360")
-        if self.embedded == "always" and (self.host or self.port):
-            raise BadInputError(
-                "--embedded always starts a server of its own: leave out --host and --port"
-            )
-        if self.record is not None:
-            check_output("--record", self.record, ".mp4")
-        if self.summary is not None:
-            check_output("--summary", self.summary, ".json")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,9 @@ from typing import Any
 
 from carla_saliency.errors import BadInputError
 
+DEFAULT_PORT = 2000
+DEFAULT_HOST = "127.0.0.1"
+
 
 def positional(text: str, metavar: str) -> Any:
     """Return a dataclass field for words without a flag, with its help text."""

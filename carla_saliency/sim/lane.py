@@ -19,7 +19,13 @@ from carla_saliency.sim.facts import TickFacts, Verdict
 from carla_saliency.sim.lane_box import LaneKeeping
 from carla_saliency.sim.lane_map import TURN_DEG, Lane, LaneKey, LaneMap, wrap_deg
 from carla_saliency.sim.lane_places import LanePlace, spread_lane_poses
-from carla_saliency.sim.referee import COLLISION_AHEAD_M, Referee, Rescue, Situation
+from carla_saliency.sim.referee import (
+    COLLISION_AHEAD_M,
+    Referee,
+    Rescue,
+    RescueWhen,
+    Situation,
+)
 from carla_saliency.sim.route import DRAW_M, Crossing, Route
 
 __all__ = ["LanePlace", "RoadSense", "spread_lane_poses"]
@@ -62,6 +68,7 @@ class RoadSense:
         seed: Draws the ways through junctions.
         delta_s: Length of a tick.
         junctions: Who steers through turning junctions.
+        rescue: When the car is put back.
     """
 
     def __init__(
@@ -71,12 +78,16 @@ class RoadSense:
         seed: int,
         delta_s: float,
         junctions: Literal["expert", "network"] = "expert",
+        rescue: RescueWhen = "at once",
     ) -> None:
         self._map = LaneMap(carla_map)
         self._car = car
         self._rng = np.random.default_rng(seed)
         self._for_expert = junctions == "expert"
-        self._referee = Referee(delta_s)
+        self._referee = Referee(delta_s, rescue)
+        self._never_put_back = rescue == "never"
+        self._later = Rescue.NONE
+        self._facts: TickFacts | None = None
         self._keeping = LaneKeeping(self._map, car)
         self._legal: dict[LaneKey, list[tuple[Lane, bool]]] = {}
         self._route: Route | None = None
@@ -89,6 +100,7 @@ class RoadSense:
         """Forget what led here and find the lane anew: the car was teleported."""
         self._referee.forget()
         self._route = self._last_legal = None
+        self._later = Rescue.NONE
         self._find(pose, _FOUND_M)
 
     def observe(self, facts: TickFacts) -> Verdict:
@@ -96,7 +108,8 @@ class RoadSense:
         if self._route is None:
             self._find(facts.pose, _FOUND_M)
         best = self._match(facts.pose)
-        if facts.driver == "manual" and (best is None or best.distance_m > _LOST_BY_HAND_M):
+        strays = self._never_put_back or facts.driver in ("manual", "autopilot")
+        if strays and (best is None or best.distance_m > _LOST_BY_HAND_M):
             # a person may turn round; what they drive on then is their own direction
             found = self._find(facts.pose, _FOUND_AGAIN_M)
             best = self._match(facts.pose) if found else best
@@ -104,11 +117,37 @@ class RoadSense:
         if best is not None and self._route is not None:
             lane = self._view(facts, best, self._route)
         ruling = self._referee.judge(facts, self._situation(facts, best, lane))
+        self._facts = facts
+        if ruling.later is not Rescue.NONE:
+            self._later = ruling.later
         if ruling.rescue is Rescue.NONE:
             return Verdict(lane, ruling.events)
-        least_m = COLLISION_AHEAD_M if ruling.rescue is Rescue.AHEAD else 0.0
+        return Verdict(lane, ruling.events, *self._rescue(facts, ruling.rescue))
+
+    def put_back(self) -> tuple[Pose, float] | None:
+        """Return where the car of the last held intervention is put, and its speed in m/s.
+
+        None if there was none since it was last put somewhere.
+        """
+        if self._later is Rescue.NONE or self._facts is None:
+            return None
+        pose, speed_mps = self._rescue(self._facts, self._later)
+        self._referee.was_put_back(self._facts.sim_s)
+        return None if pose is None else (pose, speed_mps)
+
+    def on_road(self, pose: Pose) -> Pose:
+        """Return a pose as high over its lane as the car stands."""
+        found = self._map.nearest(pose, _FOUND_M)
+        if found is None:
+            return pose
+        lane, on_lane_m = found
+        return replace(pose, z_m=lane.pose(on_lane_m).z_m + self._height_m)
+
+    def _rescue(self, facts: TickFacts, how: Rescue) -> tuple[Pose | None, float]:
+        self._later = Rescue.NONE
+        least_m = COLLISION_AHEAD_M if how is Rescue.AHEAD else 0.0
         speed_mps = min(max(facts.speed_mps, 0.0), _PUT_BACK_MPS)
-        return Verdict(lane, ruling.events, self._put_back(facts, least_m), speed_mps)
+        return self._put_back(facts, least_m), speed_mps
 
     # -------------------------------------------------------------- matching
 

@@ -8,6 +8,7 @@ outside junctions, counted again only after 1 s fully inside one lane. An interv
 centre more than 1 m from the centre line of the nearest legal lane, a collision, or standing (under
 1 m/s) for 10 s without a reason. Events in the first second after the car was put back don't count,
 one contact is one collision, and only what happens while the network steers is an intervention.
+Where the car is not put back, an intervention is counted again only after 1 s without a reason.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from carla_saliency.core import PUT_BACK_M, Driver, Event, EventKind
 from carla_saliency.sim.facts import TickFacts
@@ -27,6 +29,10 @@ _STANDING_S = 10.0
 _GRACE_S = 1.0
 _REARM_S = 1.0
 _SAME_CONTACT_S = 0.5  # a car that scrapes along a wall is not reported in each and every tick
+
+
+RescueWhen = Literal["at once", "when asked", "never"]
+"""When a car is put back: "when asked" holds for what the network did, the others' is at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,17 @@ class Rescue(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What the rules say about one tick."""
+    """What the rules say about one tick.
+
+    Attributes:
+        events: In the order of the rules.
+        rescue: To be done now.
+        later: To be done when somebody asks for it.
+    """
 
     events: tuple[Event, ...] = ()
     rescue: Rescue = Rescue.NONE
+    later: Rescue = Rescue.NONE
 
 
 class Referee:
@@ -72,10 +85,12 @@ class Referee:
 
     Args:
         delta_s: Length of a tick; times are compared with half of it to spare.
+        when: When cars are put back.
     """
 
-    def __init__(self, delta_s: float) -> None:
+    def __init__(self, delta_s: float, when: RescueWhen = "at once") -> None:
         self._spare_s = delta_s / 2
+        self._when = when
         self._may_depart = True
         self.forget()
 
@@ -86,6 +101,12 @@ class Referee:
         self._inside_since_s: float | None = None
         self._standing_since_s: float | None = None
         self._contact_s = -math.inf
+        self._trouble_s = -math.inf
+
+    def was_put_back(self, sim_s: float) -> None:
+        """Forget what led here, and be lenient for a second."""
+        self.forget()
+        self._put_back_s = sim_s
 
     def judge(self, facts: TickFacts, situation: Situation) -> Ruling:
         """Return what happened in this tick."""
@@ -101,16 +122,22 @@ class Referee:
         if collided:
             events.append(_event(facts, EventKind.COLLISION, "contact"))
         reason = _reason(situation.offset_m, collided, stands)
-        if not reason or facts.driver == "manual":  # a person may drive where they like
+        if not reason or facts.driver in ("manual", "autopilot"):  # they may drive where they like
             return Ruling(tuple(events))
 
-        if facts.driver == "network":
+        rescue = Rescue.AHEAD if collided else Rescue.NEAREST
+        by_network = facts.driver == "network"
+        is_held = self._when == "never" or (self._when == "when asked" and by_network)
+        is_new = not is_held or self._have_passed(facts.sim_s, self._trouble_s, _REARM_S)
+        if by_network and is_new:
             events.append(_event(facts, EventKind.INTERVENTION, reason))
-        self.forget()
-        self._put_back_s = facts.sim_s
+        if is_held:
+            self._trouble_s = facts.sim_s
+            return Ruling(tuple(events), later=rescue if is_new else Rescue.NONE)
+        self.was_put_back(facts.sim_s)
         if facts.collided:
             self._contact_s = facts.sim_s  # still the same contact should it go on
-        return Ruling(tuple(events), Rescue.AHEAD if collided else Rescue.NEAREST)
+        return Ruling(tuple(events), rescue)
 
     def _departed(self, facts: TickFacts, situation: Situation) -> str:
         if not situation.fully_inside:

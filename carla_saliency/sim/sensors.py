@@ -32,6 +32,12 @@ _EFFECTS_OFF = (
 )
 _RED = 2  # the channel of BGRA
 
+COLOUR = "sensor.camera.rgb"
+SEMANTIC = "sensor.camera.semantic_segmentation"
+COLLISION = "sensor.other.collision"
+CROSSED_LINE = "sensor.other.lane_invasion"
+NO_SEMANTIC = "this server has no semantic camera: there is no attention by class"
+
 
 class Stamped(Protocol):
     """Sensor data with the number of its tick."""
@@ -55,6 +61,7 @@ class TickQueue(Generic[Data]):
     def __init__(self, what: str, size: int = 8) -> None:
         self._what = what
         self._queue: Queue[Data] = Queue(maxsize=size)
+        self._early: Data | None = None  # came before it was asked for, in place of a lost one
 
     def put(self, data: Data) -> None:
         """Add one; never blocks, since the client library's threads call it."""
@@ -76,7 +83,9 @@ class TickQueue(Generic[Data]):
         deadline_s = time.monotonic() + timeout_s
         while True:
             try:
-                data = self._queue.get(timeout=max(0.0, deadline_s - time.monotonic()))
+                data, self._early = self._early, None
+                if data is None:
+                    data = self._queue.get(timeout=max(0.0, deadline_s - time.monotonic()))
             except Empty:
                 raise SimulatorError(
                     f"The {self._what} of frame {frame_id} did not come within {timeout_s:g} s. "
@@ -85,6 +94,7 @@ class TickQueue(Generic[Data]):
             if data.frame == frame_id:
                 return data
             if data.frame > frame_id:
+                self._early = data
                 raise SimulatorError(
                     f"The {self._what} of frame {frame_id} is lost: {data.frame} came instead. "
                     "See whether another client ticks this server."
@@ -133,6 +143,50 @@ def every_line_is_said(world: Any) -> bool:
     return False
 
 
+def has_blueprint(world: Any, name: str) -> bool:
+    """Return whether the server has such a sensor."""
+    with server_calls("asking for its sensors"):
+        return len(world.get_blueprint_library().filter(name)) > 0
+
+
+def spawn_sensor(
+    world: Any,
+    vehicle: Any,
+    name: str,
+    pose: Pose = Pose(),  # noqa: B008 - is frozen
+    size_px: tuple[int, int] = (1, 1),
+    fov_deg: float = 90.0,
+) -> Any:
+    """Return a new sensor that is fixed to a vehicle.
+
+    Args:
+        world: Where the vehicle is.
+        vehicle: The parent.
+        name: Of the blueprint.
+        pose: In the vehicle.
+        size_px: (width, height) of a camera's pictures.
+        fov_deg: Horizontal, of a camera.
+
+    Raises:
+        SimulatorError: If the server can't.
+    """
+    values = {
+        "image_size_x": f"{size_px[0]}",
+        "image_size_y": f"{size_px[1]}",
+        "fov": f"{fov_deg:g}",
+        "sensor_tick": "0.0",
+        **dict.fromkeys(_EFFECTS_OFF, "0.0"),
+    }
+    with server_calls(f"attaching {name}"):
+        blueprint = world.get_blueprint_library().find(name)
+        for attribute, value in values.items():
+            if blueprint.has_attribute(attribute):
+                blueprint.set_attribute(attribute, value)
+        return world.spawn_actor(
+            blueprint, to_transform(pose), vehicle, carla.AttachmentType.Rigid
+        )
+
+
 class SensorRig:
     """The sensors on one vehicle: colour camera, semantic camera, collisions, crossed lines.
 
@@ -141,6 +195,9 @@ class SensorRig:
         size_px: (width, height) of both.
         fov_deg: Horizontal, of both.
         semantic: Whether there is a semantic camera.
+
+    Attributes:
+        semantic_trouble: Why there is none although one was wanted; "" if all is well.
     """
 
     def __init__(
@@ -154,6 +211,7 @@ class SensorRig:
         self._collisions: deque[int] = deque(maxlen=256)
         self._crossings: deque[int] = deque(maxlen=256)
         self._sensors: list[Any] = []
+        self.semantic_trouble = ""
 
     def attach(self, world: Any, vehicle: Any, spawned: Callable[[Any], None]) -> None:
         """Create the sensors on a vehicle and listen to them.
@@ -168,37 +226,22 @@ class SensorRig:
         """
         collisions, crossings = self._collisions, self._crossings
         listeners: dict[str, Callable[[Any], None]] = {
-            "sensor.camera.rgb": self._pictures.put,
-            "sensor.other.collision": lambda event: collisions.append(event.frame),
+            COLOUR: self._pictures.put,
+            COLLISION: lambda event: collisions.append(event.frame),
         }
         if every_line_is_said(world):
-            listeners["sensor.other.lane_invasion"] = lambda event: crossings.append(event.frame)
+            listeners[CROSSED_LINE] = lambda event: crossings.append(event.frame)
+        if self._tags is not None and not has_blueprint(world, SEMANTIC):
+            self.semantic_trouble, self._tags = NO_SEMANTIC, None
         if self._tags is not None:
-            listeners["sensor.camera.semantic_segmentation"] = self._tags.put
+            listeners[SEMANTIC] = self._tags.put
         for name, listener in listeners.items():
             pose = self._camera if name.startswith("sensor.camera.") else Pose()
-            with server_calls(f"attaching {name}"):
-                blueprint = world.get_blueprint_library().find(name)
-                self._set_up(blueprint)
-                sensor = world.spawn_actor(
-                    blueprint, to_transform(pose), vehicle, carla.AttachmentType.Rigid
-                )
-                spawned(sensor)
-                self._sensors.append(sensor)
+            sensor = spawn_sensor(world, vehicle, name, pose, self._size_px, self._fov_deg)
+            spawned(sensor)
+            self._sensors.append(sensor)
+            with server_calls(f"listening to {name}"):
                 sensor.listen(listener)
-
-    def _set_up(self, blueprint: Any) -> None:
-        width_px, height_px = self._size_px
-        values = {
-            "image_size_x": f"{width_px}",
-            "image_size_y": f"{height_px}",
-            "fov": f"{self._fov_deg:g}",
-            "sensor_tick": "0.0",
-            **dict.fromkeys(_EFFECTS_OFF, "0.0"),
-        }
-        for attribute, value in values.items():
-            if blueprint.has_attribute(attribute):
-                blueprint.set_attribute(attribute, value)
 
     def frame(self, frame_id: int, sim_s: float, timeout_s: float) -> Frame:
         """Return the pictures of exactly this tick.
@@ -215,11 +258,11 @@ class SensorRig:
 
     def collided(self, frame_id: int) -> bool:
         """Return whether a contact was reported up to this tick, since the last call."""
-        return _count_up_to(self._collisions, frame_id) > 0
+        return count_up_to(self._collisions, frame_id) > 0
 
     def lines_crossed(self, frame_id: int) -> int:
         """Return how many times marked lines were crossed up to this tick, since the last call."""
-        return _count_up_to(self._crossings, frame_id)
+        return count_up_to(self._crossings, frame_id)
 
     def stop(self) -> None:
         """End all callbacks. Nothing is asked of the server."""
@@ -229,7 +272,8 @@ class SensorRig:
         self._sensors.clear()
 
 
-def _count_up_to(frames: deque[int], frame_id: int) -> int:
+def count_up_to(frames: deque[int], frame_id: int) -> int:
+    """Return how many of some frames are not after this one, and drop those."""
     count = 0
     while frames and frames[0] <= frame_id:
         frames.popleft()

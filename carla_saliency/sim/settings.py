@@ -27,9 +27,15 @@ class SessionSettings:
         seed: Of the spawn point and the way at junctions; None draws one.
         junctions: Who steers where a picture can't say where to go.
         semantic: Whether there is a semantic camera.
+        attach: Role name of a vehicle that somebody else spawned and ticks: it is driven, and left
+            where it is. The world is not ours then: its settings, map and weather stay.
+        follow: Role name of a vehicle that somebody else drives: it is only looked at.
+        on_failure: What becomes of a car that the network brought to an intervention: it is put
+            back at once ("put-back"), when `put_back_now` is called ("pause"), or never ("stop").
+        autopilot_kmh: How fast CARLA's autopilot drives.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If a number is out of range, or two settings contradict each other.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +54,15 @@ class SessionSettings:
     seed: int | None = None
     junctions: Literal["expert", "network"] = "expert"
     semantic: bool = True
+    attach: str | None = None
+    follow: str | None = None
+    on_failure: Literal["put-back", "pause", "stop"] = "put-back"
+    autopilot_kmh: float = 30.0
+
+    @property
+    def guest_of(self) -> str | None:
+        """Role name of the vehicle, where the world is somebody else's."""
+        return self.follow if self.attach is None else self.attach
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
@@ -58,6 +73,15 @@ class SessionSettings:
             raise ValueError(f"fps must be in [1, 1000], received {self.fps}")
         if self.camera is not None and min(self.camera) < 1:
             raise ValueError(f"camera must be at least 1x1 pixels, received {self.camera}")
+        if not 0.0 < self.autopilot_kmh < 200.0:
+            raise ValueError(f"autopilot_kmh must be in (0, 200), received {self.autopilot_kmh}")
+        if self.attach is not None and self.follow is not None:
+            raise ValueError("attach and follow exclude each other: drive a car, or look at one")
+        if self.guest_of is not None and (self.map_name, self.weather, self.spawn) != (None,) * 3:
+            raise ValueError(
+                "map_name, weather and spawn must be None with attach or follow: that world is "
+                "somebody else's"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +95,15 @@ class SessionInfo:
         client_version: Of the `carla` wheel.
         map_name: Of the map that is driven on, without its folder.
         weather: The preset that was set; None if the weather was kept.
-        spawn_index: Of the spawn point.
-        delta_s: Simulated seconds per tick.
+        spawn_index: Of the spawn point; -1 where somebody else put the car there.
+        delta_s: Simulated seconds per tick; where somebody else ticks, of the first one.
         seed: The one that was given, or drawn.
         ego_id: The vehicle's actor id.
         traffic_lights: How many there are in the world.
+        semantic_trouble: Why there are no tags although they were wanted, one line; "" if all is
+            well.
+        guest_text: Whose car is driven or looked at, and what that adds to the server, one line;
+            "" where the world is ours.
     """
 
     host: str
@@ -89,3 +117,5 @@ class SessionInfo:
     seed: int
     ego_id: int
     traffic_lights: int
+    semantic_trouble: str = ""
+    guest_text: str = ""

@@ -26,6 +26,7 @@ from carla_saliency.network.contract import contract_path, load_contract, save_c
 from carla_saliency.network.dave2 import build
 from carla_saliency.network.preprocess import ContractPreprocess
 from carla_saliency.training.batches import Batches
+from carla_saliency.training.known import save_known_frames
 
 logger = logging.getLogger(__name__)
 
@@ -86,12 +87,12 @@ def train(
     init: str | Path | None = None,
     contract: Contract | None = None,
 ) -> list[EpochReport]:
-    """Train a DAVE-2 and write it, its contract and a report of the training.
+    """Train a DAVE-2 and write it, its contract, frames that it knows and a report of the training.
 
     Args:
         dataset_dirs: Folders of datasets, all of one camera and car.
-        out_path: The network's file, ending in ".keras"; "<name>.contract.json" and
-            "<name>.training.json" go beside it.
+        out_path: The network's file, ending in ".keras"; "<name>.contract.json",
+            "<name>.calibration.npz" and "<name>.training.json" go beside it.
         recipe: How; the defaults if not given.
         init: A network to go on from, instead of a new one; use a lower learning rate then.
         contract: Crop, grid and colour of the network; that beside `init`, or that of the first
@@ -140,6 +141,7 @@ def train(
     model.fit(batches, epochs=recipe.epochs, shuffle=False, verbose=0, callbacks=[examiner])
     _save(model, out)
     save_contract(contract_path(out), _contract_of(out.stem, contract, datasets, grids.labels))
+    save_known_frames(out, grids, learned)
     _save_report(out, dataset_dirs, recipe, init, (len(learned), len(kept_out)), examiner.reports)
     return examiner.reports
 

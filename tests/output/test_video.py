@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
-from carla_saliency.output.video import QUEUE_PICTURES, Video
+from carla_saliency.output.encoder import QUEUE_PICTURES, Piece
+from carla_saliency.output.video import Video, VideoFile
 
 SIZE = (320, 180)
 
@@ -231,10 +232,10 @@ def test_a_full_disk_is_told_in_one_line_and_what_was_written_plays(tmp_path: Pa
 def test_trouble_in_the_thread_comes_out_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Video, image: np.ndarray | None, number: int) -> None:
+    def fail(self: VideoFile, piece: Piece) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Video, "_encode", fail)
+    monkeypatch.setattr(VideoFile, "_mux", fail)
     video = Video(tmp_path / "d.mp4", SIZE, 20.0)
     video.write(picture(0))
     with pytest.raises(CarlaSaliencyError, match="No space left on device"):
@@ -244,7 +245,7 @@ def test_trouble_in_the_thread_comes_out_at_the_end(
 def test_a_broken_encoder_never_blocks_the_drive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Video, image: np.ndarray | None, number: int) -> None:
+    def fail(self: VideoFile, piece: Piece) -> None:
         raise OSError(28, "No space left on device")
 
     def drive() -> None:
@@ -252,7 +253,7 @@ def test_a_broken_encoder_never_blocks_the_drive(
             for number in range(20 * QUEUE_PICTURES):
                 video.write(picture(number))
 
-    monkeypatch.setattr(Video, "_encode", fail)
+    monkeypatch.setattr(VideoFile, "_mux", fail)
     with pytest.raises(CarlaSaliencyError, match="recording stopped"):
         drive()
 

@@ -7,15 +7,33 @@ import pygame
 import pytest
 
 from carla_saliency.core import (
+    Autopilot,
+    Bookmark,
+    ChangeLayer,
     ChangeMethod,
+    ChangeStrip,
+    ChangeWeather,
+    CheckBlobs,
     Control,
+    DriveMasked,
     HandOver,
     HeldKeys,
+    LockScale,
     Manual,
+    Mouse,
+    NextCamera,
+    NextSpawnPoint,
+    OpenEvent,
     Pause,
     Quit,
+    RemoveMask,
     Request,
+    SaveFrame,
+    Screenshot,
+    Scrub,
+    ShowShadow,
     StepOnce,
+    SwapDrivers,
     ToggleRecording,
 )
 from carla_saliency.errors import BadInputError
@@ -69,6 +87,28 @@ SHIFT, CTRL = pygame.KMOD_LSHIFT, pygame.KMOD_LCTRL
         (pygame.K_k, 0, ChangeMethod(1)),
         (pygame.K_k, SHIFT, ChangeMethod(-1)),
         (pygame.K_r, 0, ToggleRecording()),
+        (pygame.K_p, SHIFT, Autopilot()),
+        (pygame.K_e, SHIFT, SaveFrame()),
+        (pygame.K_PAGEUP, 0, Scrub(-1)),
+        (pygame.K_PAGEDOWN, 0, Scrub(1)),
+        (pygame.K_PAGEUP, SHIFT, Scrub(-1, seconds=True)),
+        (pygame.K_j, 0, ChangeLayer(1)),
+        (pygame.K_j, SHIFT, ChangeLayer(-1)),
+        (pygame.K_f, 0, LockScale()),
+        (pygame.K_F2, 0, CheckBlobs()),
+        (pygame.K_t, 0, ChangeStrip()),
+        (pygame.K_u, 0, ShowShadow()),
+        (pygame.K_u, SHIFT, SwapDrivers()),
+        (pygame.K_c, 0, ChangeWeather(1)),
+        (pygame.K_c, SHIFT, ChangeWeather(-1)),
+        (pygame.K_BACKSPACE, 0, NextSpawnPoint()),
+        (pygame.K_TAB, 0, NextCamera()),
+        (pygame.K_y, 0, Bookmark()),
+        (pygame.K_y, SHIFT, OpenEvent()),
+        (pygame.K_DELETE, 0, RemoveMask()),
+        (pygame.K_INSERT, 0, DriveMasked()),
+        (pygame.K_F12, 0, Screenshot()),
+        (pygame.K_r, SHIFT, ToggleRecording()),
     ],
 )
 def test_a_key_becomes_its_request(window: Window, key: int, mod: int, request_: Request) -> None:
@@ -95,7 +135,7 @@ def test_ctrl_with_a_letter_is_not_that_letter(window: Window) -> None:
 
 
 def test_keys_without_a_meaning_ask_for_nothing(window: Window) -> None:
-    for key in (pygame.K_z, pygame.K_F5, pygame.K_TAB, pygame.K_q):
+    for key in (pygame.K_z, pygame.K_F5, pygame.K_g, pygame.K_q):
         press(key)
     assert asked(window) == []
 
@@ -296,3 +336,71 @@ def test_a_display_that_does_not_answer_is_a_clear_error(bare: pytest.MonkeyPatc
     with pytest.raises(BadInputError, match="no window could be opened"), Window((320, 180)):
         pass
     assert not pygame.display.get_init()
+
+
+def test_f1_hides_and_shows_the_text(window: Window) -> None:
+    for shown in (False, True):
+        press(pygame.K_F1)
+        assert asked(window) == []
+        assert window.view == View(text=shown)
+
+
+def test_a_key_that_walks_through_time_repeats_while_it_is_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    now_s = [0.0]
+    with Window((320, 180), clock=lambda: now_s[0]) as window:
+        pygame.event.clear()
+        press(pygame.K_PAGEUP)
+        assert asked(window) == [Scrub(-1)]
+        now_s[0] = 0.3
+        assert asked(window) == []
+        for now_s[0] in (0.41, 0.47):
+            assert asked(window) == [Scrub(-1)]
+        release(pygame.K_PAGEUP)
+        now_s[0] = 0.6
+        assert asked(window) == []
+
+
+# ------------------------------------------------------------------ the mouse
+
+
+def mouse(kind: int, x: int, y: int, button: int = pygame.BUTTON_LEFT) -> None:
+    more = {"buttons": (1, 0, 0), "rel": (0, 0)} if kind == pygame.MOUSEMOTION else {}
+    pygame.event.post(pygame.event.Event(kind, pos=(x, y), button=button, **more))
+
+
+def test_a_drag_is_told_in_pixels_of_the_picture(window: Window) -> None:
+    window.show(np.zeros((90, 160, 3), np.uint8))  # twice as large on the screen
+    mouse(pygame.MOUSEBUTTONDOWN, 20, 10)
+    mouse(pygame.MOUSEMOTION, 30, 20)
+    mouse(pygame.MOUSEMOTION, 50, 30)
+    mouse(pygame.MOUSEBUTTONUP, 60, 40)
+    assert asked(window) == [
+        Mouse(10.0, 5.0, "press"),
+        Mouse(25.0, 15.0, "move"),
+        Mouse(30.0, 20.0, "release"),
+    ]
+
+
+def test_a_letterboxed_picture_is_pointed_at_where_it_is(window: Window) -> None:
+    window.show(np.zeros((180, 160, 3), np.uint8))  # 80 columns are free on each side
+    mouse(pygame.MOUSEBUTTONDOWN, 100, 10)
+    assert asked(window) == [Mouse(20.0, 10.0, "press")]
+
+
+def test_moves_without_the_left_button_and_other_buttons_say_nothing(window: Window) -> None:
+    mouse(pygame.MOUSEMOTION, 30, 20)
+    mouse(pygame.MOUSEBUTTONDOWN, 30, 20, pygame.BUTTON_RIGHT)
+    mouse(pygame.MOUSEBUTTONUP, 30, 20, pygame.BUTTON_RIGHT)
+    assert asked(window) == []
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_a_picture_is_sharp_at_whole_sizes(window: Window, k: int) -> None:
+    picture = np.random.default_rng(k).integers(0, 256, (90, 160, 3), np.uint8)
+    pygame.display.set_mode((160 * k, 90 * k), pygame.RESIZABLE)
+    window.show(picture)
+    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+    assert np.array_equal(shown, picture.repeat(k, 0).repeat(k, 1))

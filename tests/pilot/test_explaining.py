@@ -191,3 +191,48 @@ def test_an_error_of_the_worker_reaches_the_drive(slow: Fake) -> None:
 )
 def test_ordinals(number: int, text: str) -> None:
     assert ordinal(number) == text
+
+
+def test_the_maps_of_two_networks_are_always_of_one_frame(slow: Fake) -> None:
+    other = Fake(name="fake", go=slow.go)
+    explaining = Explaining({"fake": slow}, beside={"fake": other})
+    first, *rest = frames(30)
+    look = explaining.look("fake", first)
+    assert look.explanation is None
+    assert look.beside is not None
+    assert (look.beside.steering, look.beside.explanation) == (0.01, None)
+    slow.go.set()
+    for frame in rest:
+        look = explaining.look("fake", frame)
+        assert look.beside is not None
+        assert look.beside.steering == frame.frame_id / 100
+        if look.explanation is not None:
+            assert look.beside.explanation is not None
+            assert look.beside.explanation.frame_id == look.explanation.frame_id
+        time.sleep(0.005)
+    assert look.explanation is not None
+    explaining.close()
+
+
+def test_swapped_networks_begin_anew(quick: Fake) -> None:
+    other = Fake(name="other", slow=False, go=quick.go)
+    explaining = Explaining({"m": quick}, beside={"m": other})
+    one = explaining.look("m", frames(1)[0])
+    explaining.swap()
+    two = explaining.look("m", frames(1)[0])
+    assert one.explanation is not None
+    assert two.explanation is not None
+    assert (one.explanation.method, two.explanation.method) == ("quick", "other")
+
+
+def test_a_second_network_that_cannot_be_explained_so_still_steers(quick: Fake) -> None:
+    class Some(dict[str, Fake]):
+        def __getitem__(self, name: str) -> Fake:
+            if name == "m":
+                raise BadInputError("it has no such layer")
+            return super().__getitem__(name)
+
+    others = Some(n=Fake(name="n", slow=False, go=quick.go))
+    look = Explaining({"m": quick}, beside=others).look("m", frames(1, 7)[0])
+    assert look.beside is not None
+    assert (look.beside.steering, look.beside.explanation) == (0.07, None)

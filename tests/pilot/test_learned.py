@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from carla_saliency.core import (
+    Autopilot,
     Car,
     ChangeMethod,
     Contract,
@@ -23,9 +24,11 @@ from carla_saliency.core import (
     Pause,
     Pose,
     Seen,
+    SwapDrivers,
 )
 from carla_saliency.errors import BadInputError
 from carla_saliency.pilot.learned import TURN, LearnedPilot
+from carla_saliency.pilot.seat import Seat
 from carla_saliency.pilot.speed import SpeedControl
 
 CAR = Car("vehicle.tesla.model3", 70.0, 3.0, -1.43, ((0.0, 1.0), (100.0, 0.5)), 4.79, 2.16)
@@ -120,16 +123,18 @@ def test_a_network_beyond_its_range_is_clipped() -> None:
 
 
 def test_rescaling_is_said_only_where_there_is_some() -> None:
-    assert pilot().rescaling is None
-    assert pilot().rescaling_text == ""
+    assert pilot().seat.rescaling is None
+    assert pilot().seat.rescaling_text == ""
     other = pilot(car=replace(CAR, blueprint="vehicle.mini.cooper", max_steer_deg=35.0))
-    assert other.rescaling == pytest.approx(2.0)
-    assert other.rescaling_text.startswith("steering × 2.00: vehicle.mini.cooper turns its wheels")
+    assert other.seat.rescaling == pytest.approx(2.0)
+    assert other.seat.rescaling_text.startswith(
+        "steering × 2.00: vehicle.mini.cooper turns its wheels"
+    )
 
 
 def test_without_a_contract_the_output_is_sent_as_it_is() -> None:
     unknown = pilot(contract=None)
-    assert unknown.rescaling is None
+    assert unknown.seat.rescaling is None
     assert unknown.decide(observation(speed_mps=14.0)).control.steering == 0.1
 
 
@@ -216,3 +221,77 @@ def test_the_milliseconds_are_the_clocks() -> None:
     times = iter([1.0, 1.0025])
     learned = pilot(clock=lambda: next(times))
     assert learned.decide(observation()).timing_ms == pytest.approx({"network": 2.5})
+
+
+# ------------------------------------------------------------------ who else drives
+
+
+def test_carlas_autopilot_drives_until_it_is_asked_back() -> None:
+    one = pilot()
+    one.handle(Autopilot())
+    applied = Control(0.4, throttle=0.5)
+    decision = one.decide(replace(observation(), applied=applied))
+    assert (decision.driver, decision.control) == ("autopilot", applied)
+    assert decision.network_steering == pytest.approx(0.1)  # it is asked and explained all the same
+    one.handle(Autopilot())
+    assert one.decide(observation(1)).driver == "network"
+    one.handle(Autopilot())
+    one.handle(HandOver())
+    assert one.decide(observation(2)).driver == "network"
+
+
+def shadow(steering: float, contract: Contract = CONTRACT, car: Car = CAR) -> Seat:
+    explainers = {name: FixedExplainer(name, steering) for name in ("contrast", "gradient")}
+    return Seat("b.keras", explainers, car, contract)
+
+
+def test_a_shadow_sees_the_same_frame_and_does_not_steer() -> None:
+    decision = pilot(0.1, shadow=shadow(-0.2)).decide(observation(5))
+    assert decision.control.steering == pytest.approx(0.1)
+    assert decision.shadow is not None
+    assert (decision.shadow.letter, decision.shadow.title) == ("B", "b.keras")
+    assert decision.shadow.command == pytest.approx(-0.2)
+    assert decision.shadow.explanation is not None
+    assert decision.shadow.explanation.frame_id == 5
+
+
+def test_a_shadows_command_is_for_the_live_car_too() -> None:
+    half = replace(CONTRACT, max_steer_deg=35.0)
+    decision = pilot(0.1, shadow=shadow(0.2, half)).decide(observation())
+    assert decision.shadow is not None
+    assert decision.shadow.command == pytest.approx(0.1)
+
+
+def test_drivers_swap_and_the_letters_stay_with_the_networks() -> None:
+    one = pilot(0.1, shadow=shadow(-0.2), title="a.keras")
+    one.handle(SwapDrivers())
+    decision = one.decide(observation())
+    assert decision.control.steering == decision.network_steering == pytest.approx(-0.2)
+    assert decision.shadow is not None
+    assert (decision.shadow.letter, decision.shadow.title) == ("A", "a.keras")
+    assert decision.shadow.command == pytest.approx(0.1)
+    one.handle(SwapDrivers())
+    decision = one.decide(observation(1))
+    assert decision.control.steering == pytest.approx(0.1)
+
+
+def test_the_expert_can_be_the_shadow() -> None:
+    one = pilot(shadow="expert")
+    decision = one.decide(observation())
+    assert decision.shadow is not None
+    assert decision.shadow.command == decision.expert_steering
+    assert decision.shadow.explanation is None
+    one.handle(SwapDrivers())
+    assert one.decide(observation(1)).driver == "expert"
+
+
+def test_what_is_masked_is_hidden_from_the_network_and_said() -> None:
+    one = pilot()
+    hidden = np.ones((4, 4, 3), np.uint8)
+    one.masking = lambda frame: replace(frame, image=hidden)
+    decision = one.decide(observation(3))
+    assert decision.masked is not None
+    assert decision.masked.image is hidden
+    assert decision.masked.frame_id == 3
+    one.masking = None
+    assert one.decide(observation(4)).masked is None

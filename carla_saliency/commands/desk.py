@@ -1,0 +1,216 @@
+"""What the person asked for, handed to whoever can do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from carla_saliency.commands.looking import Looking, Looks, Parts
+from carla_saliency.core import (
+    Autopilot,
+    Bookmark,
+    ChangeLayer,
+    ChangeMethod,
+    ChangeStrip,
+    ChangeWeather,
+    CheckBlobs,
+    DriveMasked,
+    DriveStep,
+    HandOver,
+    Image,
+    LockScale,
+    Manual,
+    Mouse,
+    NextCamera,
+    NextSpawnPoint,
+    OpenEvent,
+    Pause,
+    Quit,
+    RemoveMask,
+    Request,
+    SaveFrame,
+    Screenshot,
+    Scrub,
+    ShowShadow,
+    StepOnce,
+    SwapDrivers,
+    ToggleRecording,
+)
+from carla_saliency.draw import foot, hits
+from carla_saliency.draw.layout import Layout
+from carla_saliency.draw.state import UiState
+from carla_saliency.errors import CarlaSaliencyError
+from carla_saliency.output.snapshots import save_frame, save_screenshot
+
+
+class Desk:
+    """Does what is asked, one request at a time.
+
+    Args:
+        parts: Who does it.
+        looks: How the window stands; changed here.
+        layout: Of the window's picture.
+        width: Of a text in it, in units.
+    """
+
+    def __init__(
+        self, parts: Parts, looks: Looks, layout: Layout, width: Callable[[str], float]
+    ) -> None:
+        self._parts, self._looks = parts, looks
+        self.looking = Looking(parts, looks)
+        self._layout, self._width = layout, width
+
+    def answer(
+        self, request: Request, step: DriveStep | None, picture: Image | None, state: UiState
+    ) -> None:
+        """Do one thing.
+
+        Args:
+            request: What.
+            step: That is shown; None before the first.
+            picture: Of the window, as it was drawn last.
+            state: That it was drawn with.
+        """
+        try:
+            if step is None:
+                if isinstance(request, Quit):
+                    self._looks.quit = True
+                return
+            self._answer(request, step, picture, state)
+        except CarlaSaliencyError as error:  # a wish that can't be fulfilled ends no drive
+            self._looks.say(str(error), "warning")
+
+    def _answer(
+        self, request: Request, step: DriveStep, picture: Image | None, state: UiState
+    ) -> None:
+        looks = self._looks
+        match request:
+            case Quit():
+                looks.quit = True
+            case Pause():
+                self.looking.go_on() if looks.paused else self.looking.inspect()
+            case StepOnce():
+                looks.step_once = looks.paused
+            case Scrub(by, seconds):
+                self.looking.scrub(by, seconds)
+            case ToggleRecording():
+                self._parts.recorder.toggle()
+            case Mouse(x, y, kind):
+                self._mouse(step, state, x, y, kind)
+            case Screenshot() if picture is not None:
+                name = f"carla-saliency-{step.observation.frame.frame_id:06d}"
+                looks.say(f"saved {save_screenshot(picture, self._parts.folder, name)}")
+            case SaveFrame():
+                looks.say(f"saved {save_frame(self._parts.folder, step)}")
+            case Bookmark():
+                self.looking.bookmark(step)
+            case OpenEvent(number):
+                self.looking.open_event(number)
+            case ChangeStrip():
+                looks.strip = "lane" if looks.strip == "classes" else "classes"
+            case LockScale():
+                looks.scale_locked = not looks.scale_locked
+            case CheckBlobs():
+                self._parts.analyst.checks_blobs = not self._parts.analyst.checks_blobs
+            case ShowShadow():
+                self._compare(step)
+            case ChangeWeather() | NextSpawnPoint() | NextCamera():
+                self._change_world(request)
+            case RemoveMask() | DriveMasked():
+                self._change_masks(request)
+            case _:
+                self._change_driving(request, step)
+
+    # -------------------------------------------------------------- the world
+
+    def _change_world(self, request: ChangeWeather | NextSpawnPoint | NextCamera) -> None:
+        world, looks = self._parts.world, self._looks
+        match request:
+            case ChangeWeather(by):
+                looks.say(f"weather: {world.next_weather(by)}")
+            case NextSpawnPoint():
+                number = world.next_spawn_point()
+                nowhere = "there is no other free spawn point"
+                looks.say(nowhere if number is None else f"to spawn point {number}")
+            case NextCamera():
+                looks.say(f"camera: {world.next_view()}")
+
+    def _change_driving(self, request: Request, step: DriveStep) -> None:
+        parts, looks = self._parts, self._looks
+        match request:
+            case SwapDrivers() if step.decision.shadow is None:
+                looks.say("there is no shadow to swap with: give one by --shadow", "warning")
+                return
+            case Manual() | HandOver() | Autopilot() | SwapDrivers() if parts.follows:
+                looks.say("this drive only looks on: the car belongs to somebody else", "warning")
+                return
+            case ChangeLayer(by):
+                self._change_layer(by)
+            case ChangeMethod() | HandOver() | Manual() | Autopilot() | SwapDrivers():
+                parts.pilot.handle(request)
+        if isinstance(request, ChangeMethod | SwapDrivers | ChangeLayer) and looks.paused:
+            parts.inspecting.ask_by(parts.pilot.letter, parts.pilot.method, parts.layer())
+
+    def _change_layer(self, by: int) -> None:
+        parts = self._parts
+        if self._looks.paused:
+            parts.inspecting.change_layer(by)
+        elif parts.change_layer is not None:
+            parts.change_layer(parts.pilot.method, by)
+            self._looks.say(f"layer: {parts.layer() or 'as the method chooses'}")
+
+    def _compare(self, step: DriveStep) -> None:
+        if step.decision.shadow is None:
+            self._looks.say("there is no shadow to compare with: give one by --shadow", "warning")
+        else:
+            self._looks.compare = not self._looks.compare
+
+    # -------------------------------------------------------------- mouse and masks
+
+    def _mouse(self, step: DriveStep, state: UiState, x: float, y: float, kind: str) -> None:
+        masks, shape = self._parts.masks, step.observation.frame.image.shape[:2]
+        if kind != "press":
+            point = hits.camera_point(self._layout, shape, x, y, clamp=True)
+            if masks.dragging and point is not None:
+                masks.move(*point)
+                if kind == "release":
+                    masks.release()
+            return
+        newest = self._parts.past.newest
+        hit = hits.at(
+            self._layout,
+            shape,
+            state,
+            x,
+            y,
+            now_s=None if newest is None else newest.sim_s,
+            named=foot.event_boxes(state.events, self._width) if self._looks.paused else (),
+        )
+        match hit:
+            case hits.CameraHit(x_px, y_px) if self._shows_camera(step):
+                if not self._looks.paused:
+                    self.looking.inspect()
+                masks.press(x_px, y_px)
+            case hits.CellHit(index):
+                self._parts.inspecting.click(index)
+            case hits.EventHit(number):
+                self.looking.open_event(number)
+            case hits.TimeHit(back_s):
+                self.looking.inspect_before(back_s)
+
+    def _shows_camera(self, step: DriveStep) -> bool:
+        """Return whether the left pane has the picture that the network is given."""
+        compares = self._looks.compare and step.decision.shadow is not None
+        return step.observation.view is None and not compares
+
+    def _change_masks(self, request: RemoveMask | DriveMasked) -> None:
+        masks, looks = self._parts.masks, self._looks
+        if isinstance(request, RemoveMask):
+            masks.remove()
+        elif not len(masks):
+            looks.say("drag a rectangle over the camera picture first", "warning")
+        else:
+            masks.in_force = not masks.in_force
+            masks.revision += 1
+            off = "the network sees everything again"
+            looks.say("the network drives with the masks" if masks.in_force else off)
+        self._parts.pilot.masking = masks.hide if masks.in_force else None

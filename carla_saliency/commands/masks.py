@@ -1,0 +1,111 @@
+"""Rectangles that a person drags over the camera's picture, and what they do to the steering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carla_saliency.core import Frame, Place
+from carla_saliency.draw.state import MaskBox
+from carla_saliency.insight.filling import filled
+
+LEAST_PX = 3.0  # a smaller rectangle was a click
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Masks:
+    """Rectangles in pixels of the camera's picture.
+
+    Attributes:
+        in_force: The network drives with them.
+        revision: Grows with every change.
+    """
+
+    def __init__(self) -> None:
+        self._places: list[Place] = []
+        self._from: tuple[float, float] | None = None
+        self._told: tuple[tuple[int, int], list[float]] | None = None
+        self.in_force = False
+        self.revision = 0
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def dragging(self) -> bool:
+        """Whether a rectangle is being dragged."""
+        return self._from is not None
+
+    def press(self, x_px: float, y_px: float) -> None:
+        """Begin a rectangle."""
+        if len(self._places) < len(LETTERS):
+            self._from = x_px, y_px
+            self._places.append((y_px, y_px, x_px, x_px))
+
+    def move(self, x_px: float, y_px: float) -> None:
+        """Drag its other corner."""
+        if self._from is not None:
+            x, y = self._from
+            self._places[-1] = min(y, y_px), max(y, y_px), min(x, x_px), max(x, x_px)
+            self.revision += 1
+
+    def release(self) -> bool:
+        """Let the rectangle be; return whether it was one, and not a click."""
+        if self._from is None:
+            return False
+        self._from = None
+        top, bottom, left, right = self._places[-1]
+        if min(bottom - top, right - left) < LEAST_PX:
+            self.remove()
+            return False
+        return True
+
+    def remove(self) -> None:
+        """Take the last one away."""
+        if self._places:
+            self._places.pop()
+            self.revision += 1
+            self.in_force = self.in_force and bool(self._places)
+
+    def hide(self, frame: Frame, count: int | None = None) -> Frame:
+        """Return a frame in which what is under the first masks is filled in from around it.
+
+        Args:
+            frame: Of the camera.
+            count: How many masks; None = all.
+        """
+        hole: NDArray[np.bool_] = np.zeros(frame.image.shape[:2], bool)
+        for top, bottom, left, right in self._places[:count]:
+            hole[_pixels(top, bottom, hole.shape[0]), _pixels(left, right, hole.shape[1])] = True
+        return replace(frame, image=filled(frame.image, hole)) if hole.any() else frame
+
+    def boxes(self, frame: Frame, steer: Callable[[Frame], float]) -> tuple[MaskBox, ...]:
+        """Return the masks with what each adds to those before it; asks only for what is new.
+
+        Args:
+            frame: As it is without masks.
+            steer: Asks the network.
+        """
+        key = (frame.frame_id, self.revision)
+        if self._told is None or self._told[0] != key:
+            values = [steer(self.hide(frame, count)) for count in range(len(self._places) + 1)]
+            self._told = key, values
+        told = self._told[1]
+        return tuple(
+            MaskBox(letter=letter, place=place, before=told[i], after=told[i + 1])
+            for i, (letter, place) in enumerate(zip(LETTERS, self._places, strict=False))
+        )
+
+    def plain(self) -> tuple[MaskBox, ...]:
+        """Return the masks without what they do."""
+        return tuple(
+            MaskBox(letter=letter, place=place)
+            for letter, place in zip(LETTERS, self._places, strict=False)
+        )
+
+
+def _pixels(first: float, last: float, count: int) -> slice:
+    return slice(max(0, round(first)), min(count, round(last)))

@@ -1,0 +1,100 @@
+"""CARLA's own autopilot: its Traffic Manager, which lives in this process."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from carla_saliency.errors import SimulatorError
+from carla_saliency.sim.connect import server_calls, timed_out
+
+
+class Autopilot:
+    """Lets a Traffic Manager steer the ego vehicle of a world that we tick.
+
+    The Traffic Manager is started when it is first wanted. It works in a thread of its own, one
+    step at the end of each of our ticks, and what it asks the server then may end the whole process
+    with "terminate called" if no answer comes: so nothing of it is left running.
+
+    Starting it resets the traffic lights, as CARLA does where a seed is set.
+
+    Args:
+        client: Of the server.
+        world: That is ticked by us.
+        ego: The vehicle.
+        seed: Of the ways that it takes.
+        speed_kmh: That it drives at.
+        obey_lights: It stops at red lights.
+
+    Attributes:
+        trouble: Why it can't drive, one line; "" as long as it can.
+    """
+
+    def __init__(
+        self, client: Any, world: Any, ego: Any, seed: int, speed_kmh: float, obey_lights: bool
+    ) -> None:
+        self._client = client
+        self._world = world
+        self._ego = ego
+        self._seed = seed
+        self._speed_kmh = speed_kmh
+        self._obey_lights = obey_lights
+        self._manager: Any = None
+        self._port = 0
+        self._drives = False
+        self.trouble = ""
+
+    def drives(self, wanted: bool) -> bool:
+        """Give it the car or take it away before a tick; return whether it has it.
+
+        Raises:
+            SimulatorError: If the server does not answer.
+        """
+        if wanted and not self._drives and not self.trouble:
+            try:
+                with server_calls("starting CARLA's autopilot"):
+                    self._give()
+            except SimulatorError as error:
+                if isinstance(error.__cause__, Exception) and timed_out(error.__cause__):
+                    raise
+                text = " ".join(str(error.__cause__).split())
+                self.trouble = f"CARLA's autopilot can't drive on this server: {text}"
+        elif not wanted and self._drives:
+            self._take_away()
+        return self._drives
+
+    def end(self, answers: bool) -> None:
+        """Take the car away from it and end it.
+
+        Args:
+            answers: Whether the server still does: ending a Traffic Manager asks it something.
+        """
+        if self._drives:
+            self._ego.set_autopilot(False, self._port)
+            self._drives = False
+        manager, self._manager = self._manager, None
+        if manager is not None and answers:
+            with server_calls("ending CARLA's autopilot"):
+                self._world.get_settings()  # its last step is over when this is answered
+                manager.shut_down()
+
+    def _give(self) -> None:
+        if self._manager is None:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self._port = free.getsockname()[1]
+            self._manager = self._client.get_trafficmanager(self._port)
+            self._manager.set_synchronous_mode(True)  # without it, it would run all the time
+            self._manager.set_random_device_seed(self._seed)
+        self._ego.set_autopilot(True, self._port)
+        self._drives = True
+        self._manager.auto_lane_change(self._ego, False)
+        self._manager.set_desired_speed(self._ego, self._speed_kmh)
+        self._manager.ignore_lights_percentage(self._ego, 0.0 if self._obey_lights else 100.0)
+
+    def _take_away(self) -> None:
+        with server_calls("taking the car from CARLA's autopilot"):
+            self._ego.set_autopilot(False, self._port)
+            self._drives = False
+            # Answered after what it sent last: its control can't come after ours.
+            self._world.get_settings()
