@@ -14,6 +14,7 @@ SECONDS_PER_INTERVENTION = 6.0  # Bojarski et al. 2016, "End to End Learning for
 PARTS = {
     "server": "server and camera",
     "network": "network and map",
+    "insight": "insight",
     "draw": "draw",
     "window": "window",
     "record": "record",

@@ -28,6 +28,7 @@ from carla_saliency.insight.calibration import (
     write_calibration,
 )
 from carla_saliency.insight.jumps import FALSE_ALARM
+from carla_saliency.insight.novelty import KNOWN_FRAMES
 from carla_saliency.pilot.explaining import Explaining
 from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.speed import SpeedControl
@@ -117,7 +118,8 @@ def _known(
                 f"--data: {steering.path.name} has no layer of units before the steering by which "
                 "frames could be told apart: leave --data out"
             )
-        return known_of_folders(settings.data, steering, features)
+        with _bar("frames of --data", KNOWN_FRAMES) as advance:
+            return known_of_folders(settings.data, steering, features, advance)
     for path in dict.fromkeys((out, calibration_path(steering.path))):
         if not path.exists():
             continue
@@ -127,7 +129,7 @@ def _known(
             _say(f"{error}; it is replaced")
             continue
         if before.network != digest:
-            _say(f"{path} is of other weights or another camera: nothing of it is kept")
+            _say(f"{path} is of other weights or inputs: nothing of it is kept")
         elif before.known is not None and before.known.source != "nominal drive":
             return before.known
     return None

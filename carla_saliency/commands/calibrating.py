@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,9 +75,18 @@ class FrameFeatures:
 
 
 def known_of_folders(
-    folders: Sequence[str], steering: Steering, features: FrameFeatures
+    folders: Sequence[str],
+    steering: Steering,
+    features: FrameFeatures,
+    advance: Callable[[], None] = lambda: None,
 ) -> KnownFrames:
     """Return 500 frames of what a network was trained on.
+
+    Args:
+        folders: Datasets of `collect`, or folders of pictures.
+        steering: The network.
+        features: Of its frames.
+        advance: Called for each frame that was looked at.
 
     Raises:
         BadInputError: If a folder or a picture can't be used.
@@ -95,6 +104,7 @@ def known_of_folders(
             raise BadInputError(f"{frame.where}: {error}") from None
         pictures.append(picture)
         outputs.append(output)
+        advance()
     return known_frames(str(features.layer), np.array(outputs), pictures, frames.source)
 
 

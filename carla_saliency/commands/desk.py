@@ -71,11 +71,15 @@ class Desk:
             state: That it was drawn with.
         """
         try:
-            if step is None:
-                if isinstance(request, Quit):
+            match request:
+                case Quit():
                     self._looks.quit = True
-                return
-            self._answer(request, step, picture, state)
+                case ToggleRecording():
+                    self._parts.recorder.toggle()
+                case _ if step is not None:
+                    self._answer(request, step, picture, state)
+                case Manual() | HandOver() | Autopilot() | ChangeMethod() | ChangeLayer():
+                    self._change_driving(request, None)
         except CarlaSaliencyError as error:  # a wish that can't be fulfilled ends no drive
             self._looks.say(str(error), "warning")
 
@@ -84,16 +88,12 @@ class Desk:
     ) -> None:
         looks = self._looks
         match request:
-            case Quit():
-                looks.quit = True
             case Pause():
                 self.looking.go_on() if looks.paused else self.looking.inspect()
             case StepOnce():
                 looks.step_once = looks.paused
             case Scrub(by, seconds):
                 self.looking.scrub(by, seconds)
-            case ToggleRecording():
-                self._parts.recorder.toggle()
             case Mouse(x, y, kind):
                 self._mouse(step, state, x, y, kind)
             case Screenshot() if picture is not None:
@@ -125,6 +125,8 @@ class Desk:
     def _change_world(self, request: ChangeWeather | NextSpawnPoint | NextCamera) -> None:
         world, looks = self._parts.world, self._looks
         match request:
+            case ChangeWeather() | NextSpawnPoint() if world.not_ours:
+                looks.say(world.not_ours, "warning")
             case ChangeWeather(by):
                 looks.say(f"weather: {world.next_weather(by)}")
             case NextSpawnPoint():
@@ -134,10 +136,10 @@ class Desk:
             case NextCamera():
                 looks.say(f"camera: {world.next_view()}")
 
-    def _change_driving(self, request: Request, step: DriveStep) -> None:
+    def _change_driving(self, request: Request, step: DriveStep | None) -> None:
         parts, looks = self._parts, self._looks
         match request:
-            case SwapDrivers() if step.decision.shadow is None:
+            case SwapDrivers() if step is None or step.decision.shadow is None:
                 looks.say("there is no shadow to swap with: give one by --shadow", "warning")
                 return
             case Manual() | HandOver() | Autopilot() | SwapDrivers() if parts.follows:

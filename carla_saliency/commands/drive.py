@@ -139,15 +139,23 @@ class _Drive:
         for line in self._remarks(session, pilot):
             say(line)
         events = self._events_folder()
-        past_s = BEFORE_S + AFTER_S if events is not None else 0.0
-        recorder = Recorder(self._size, settings.fps, say, self.trouble.append, past_s)
+        past_s = BEFORE_S + AFTER_S + 1.0 if events is not None else 0.0
+        recorder = Recorder(
+            self._size,
+            settings.fps,
+            say,
+            self.trouble.append,
+            past_s,
+            may_skip=self._window is not None,
+        )
         stack.enter_context(recorder)
         if (record := self._record_to()) is not None:
             recorder.start(record)
         past = stack.enter_context(Past())
         clips = Clips(events, past, recorder, say, self.trouble.append, settings=asdict(settings))
         stack.enter_context(clips)
-        tag_groups = tag_table(session.info.server_version) if session.info.semantic else None
+        no_classes = self._no_classes(session)
+        tag_groups = None if no_classes else tag_table(session.info.server_version)
         examiners = {
             letter: factory.make_examiner(rider, settings, tag_groups)
             for letter, rider in self._riders.items()
@@ -215,7 +223,18 @@ class _Drive:
             lines.append(
                 f"--lights obey: {session.info.map_name} has no traffic lights on this server"
             )
-        return [*lines, pilot.seat.rescaling_text, session.info.remark]
+        return [
+            *lines,
+            pilot.seat.rescaling_text,
+            session.info.guest_text,
+            session.info.semantic_trouble,
+        ]
+
+    def _no_classes(self, session: CarlaSession) -> str:
+        """Return why there is no attention by class; "" if there is."""
+        if self._settings.semantic == "off":
+            return "no attention by class: --semantic off"
+        return session.info.semantic_trouble
 
     def _change_layer(self, method: str, by: int) -> None:
         """Ask the methods of all networks about the next layer."""
@@ -241,7 +260,7 @@ class _Drive:
         state = UiState(
             method=self._meaning,
             world=world,
-            no_classes=info.no_classes,
+            no_classes=self._no_classes(session),
             calibrated=self._riders["A"].calibration is not None,
         )
         asked = {letter: subject.questions.apart() for letter, subject in subjects.items()}

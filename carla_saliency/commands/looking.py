@@ -33,8 +33,12 @@ NOTICE_S = 4.0  # for so long a notice is read
 class WorldControls(Protocol):
     """What a session lets a person change in the world; each says what became of it."""
 
-    def next_weather(self, by: int) -> str:
-        """Change the weather; return its name."""
+    @property
+    def not_ours(self) -> str:
+        """Why the world may not be changed, one line; "" if it may."""
+
+    def next_weather(self, by: int = 1) -> str | None:
+        """Change the weather; return its name, None where that is not ours to do."""
 
     def next_spawn_point(self) -> int | None:
         """Put the car at the next spawn point; return its number."""

@@ -118,10 +118,10 @@ class Screen:
         if self._window is not None or parts.recorder.wants_pictures:
             self._finish_picture(step)
         parts.clips.tick()
+        if self._looks.paused and not parts.follows:  # one tick was asked for
+            parts.inspecting.show(len(parts.past) - 1)
         if any(event.kind is EventKind.INTERVENTION for event in step.observation.events):
             self._after_failure()
-        if self._looks.paused and not parts.follows:
-            parts.inspecting.show(len(parts.past) - 1)
 
     def attend(self, wait_s: Callable[[], float]) -> None:
         """Do what was asked, until the next tick is due and nobody holds the world.
@@ -193,9 +193,10 @@ class Screen:
         inspecting, masks = self._parts.inspecting, self._parts.masks
         inspecting.poll()
         view = None if self._window is None else self._window.view
-        looks = replace(self._looks)
-        stands = (inspecting.revision, masks.revision, view, looks, self._parts.clips.entries)
         now_s = time.perf_counter()
+        looks, told = replace(self._looks), time.monotonic() < self._looks.notice[2]
+        entries = self._parts.clips.entries
+        stands = (inspecting.revision, masks.revision, view, looks, told, entries)
         if stands != self._stands:
             step, inspection = inspecting.view()
             frame = step.observation.frame

@@ -54,7 +54,9 @@ def _verdict(canvas: Canvas, check: MapCheck | None, calibrated: bool) -> None:
     else:
         width = canvas.width("passed", STRONG) + 1
         canvas.text(Box(row.right - width, row.y, width, row.h), "passed", HIGH, STRONG, "right")
-    names = ("map check",) if calibrated else ("map check · not calibrated", "not calibrated")
+    names: tuple[str, ...] = ("map check",)
+    if not calibrated:
+        names = ("map check · not calibrated", "check · not calibrated", "not calibrated")
     canvas.text(Box(row.x, row.y, row.w - width - 8, row.h), names, LOW)
 
 
@@ -99,7 +101,7 @@ def _names(
         ("like a random network, r", "like random, r"),
         ("like other pictures' maps, r", "like other maps, r"),
         (
-            f"top 5 % moves {here}{unit}, another {there}{unit}",
-            f"moves {here}{unit}, another {there}{unit}",
+            f"top 5 % moves {here}{unit}, another's {there}{unit}",
+            f"moves {here}{unit}, another's {there}{unit}",
         ),
     )

@@ -75,7 +75,7 @@ def recording(canvas: Canvas, state: Recording) -> None:
         left = 160 + canvas.width("REC", STRONG) + 6
         canvas.text(Box(left, 6, 80, 24), clock(state.seconds), HIGH)
         return
-    ring = FAILURE if state.status == "saved" else LOW
+    ring = LOW if state.status == "off" else FAILURE
     canvas.disc(148, 18, 6, ring, edge=1.5)
     text = {"off": "not recording", "held": "REC held", "saved": "REC saved"}[state.status]
     colour = LOW if state.status == "off" else HIGH

@@ -24,7 +24,7 @@ SMALLEST = 12.0  # units, half an ellipse: a smaller one could not be seen
 AROUND = 1.2  # an ellipse through the corners of a place would be 1.41 times as large
 LABEL_HEIGHT = 22.0
 HANDLE = 4.0  # units, half the side of a mask's corner
-HATCH = 9  # units from line to line
+HATCH, HATCH_LIGHT = 9, 42  # units from line to line; how much lighter a line is
 _POINTS = 96
 _DASHES = 14
 
@@ -99,11 +99,11 @@ def _units(canvas: Canvas, p: Pixels) -> Box:
 
 def _mask(canvas: Canvas, p: Pixels, mask: MaskBox, in_force: bool, degrees: Degrees) -> _Label:
     view = canvas.view(p)
+    step = max(5, round(HATCH * canvas.layout.k))
     if not in_force:
         cv2.addWeighted(view, 0.15, np.full_like(view, MASKED), 0.85, 0.0, dst=view)
-    step = max(5, round(HATCH * canvas.layout.k))
     lines = _hatch(canvas.layout.height_px, canvas.layout.width_px, step)[: p.h, : p.w]
-    view[lines] = (view[lines] >> 1) + 90
+    cv2.add(view, lines, dst=view)
     canvas.surface.fill(HIGH, (p.x, p.y, p.w, 1))
     canvas.surface.fill(HIGH, (p.x, p.y + p.h - 1, p.w, 1))
     canvas.surface.fill(HIGH, (p.x, p.y, 1, p.h))
@@ -118,10 +118,10 @@ def _mask(canvas: Canvas, p: Pixels, mask: MaskBox, in_force: bool, degrees: Deg
 
 
 @lru_cache(maxsize=4)
-def _hatch(height: int, width: int, step: int) -> NDArray[np.bool_]:
-    """Return where slanted lines are."""
-    lines: NDArray[np.bool_] = (np.arange(height)[:, None] + np.arange(width)) % step == 0
-    return lines
+def _hatch(height: int, width: int, step: int) -> Image:
+    """Return slanted lines, (height, width, 3), to be added to a picture."""
+    lines = (np.arange(height)[:, None] + np.arange(width)) % step == 0
+    return np.repeat((lines * np.uint8(HATCH_LIGHT))[..., None], 3, axis=2)
 
 
 def _mask_words(mask: MaskBox, degrees: Degrees) -> tuple[str, ...]:
@@ -150,20 +150,33 @@ def _ellipse(canvas: Canvas, crop: Pixels, place: Place, solid: bool) -> Box:
     x, y = crop.x + (left + right) / 2 - pane.x, crop.y + (top + bottom) / 2 - pane.y
     a = max(SMALLEST * k, (right - left) / 2 * AROUND)
     b = max(SMALLEST * k, (bottom - top) / 2 * AROUND)
-    angle = np.linspace(0, 2 * np.pi, _POINTS + 1)
-    points = np.stack([x + a * np.cos(angle), y + b * np.sin(angle)], axis=1)
-    line = (points * 16).round().astype(np.int32)
-    pieces = [line]
-    if not solid:
-        each = _POINTS / _DASHES
-        starts = (np.arange(_DASHES) * each).round().astype(int)
-        pieces = [line[start : start + round(each * 0.6) + 1] for start in starts]
     view = canvas.view(PANE_L)
-    for colour, thick in ((ON_BADGE, 4.0), (HIGH, 2.0)):
-        wide = max(1, round(thick * k))
-        cv2.polylines(view, pieces, False, colour, wide, cv2.LINE_AA, 4)
+    cv2.fillPoly(view, _rings((x, y), a, b, 2 * k, solid), ON_BADGE, cv2.LINE_8, 4)
+    cv2.fillPoly(view, _rings((x, y), a, b, k, solid), HIGH, cv2.LINE_AA, 4)
     around = Pixels(round(pane.x + x - a), round(pane.y + y - b), round(2 * a), round(2 * b))
     return _units(canvas, around)
+
+
+@lru_cache(maxsize=64)  # marks stand still for ten ticks, or as long as the world does
+def _rings(
+    middle: tuple[float, float], a: float, b: float, half: float, solid: bool
+) -> list[NDArray[np.int32]]:
+    """Return the outlines of an elliptic ring, or of its dashes, in sixteenths of pixels.
+
+    They are filled: OpenCV takes four times as long for a thick line.
+    """
+    angle = np.linspace(0, 2 * np.pi, _POINTS + 1)
+    unit = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    outer, inner = (
+        ((unit * (a + side, b + side) + middle) * 16).round().astype(np.int32)
+        for side in (half, -half)
+    )
+    if solid:
+        return [outer, inner]
+    each = _POINTS / _DASHES
+    starts = [round(i * each) for i in range(_DASHES)]
+    parts = [slice(start, start + round(each * 0.6) + 1) for start in starts]
+    return [np.concatenate([outer[part], inner[part][::-1]]) for part in parts]
 
 
 # ------------------------------------------------------------------ labels
@@ -171,12 +184,11 @@ def _ellipse(canvas: Canvas, crop: Pixels, place: Place, solid: bool) -> Box:
 
 def _write(canvas: Canvas, labels: list[_Label], taken: list[Box]) -> None:
     """Write all labels: none lies on another, and few on what is marked."""
-    marked = [label.about for label in labels]
+    marked = tuple(label.about for label in labels)
     for label in labels:
-        style = TAG
-        sizes = [(canvas.width(text, style) + 12, LABEL_HEIGHT) for text in label.variants]
-        number, box = place_label(PANE_L, label.about, sizes, taken, marked, label.above)
+        sizes = tuple((canvas.width(text, TAG) + 12, LABEL_HEIGHT) for text in label.variants)
+        number, box = place_label(PANE_L, label.about, sizes, tuple(taken), marked, label.above)
         canvas.plate(box, HIGH if label.light else ON_BADGE)
         colour = ON_BADGE if label.light else HIGH
-        canvas.text(box, label.variants[number], colour, style, "centre")
+        canvas.text(box, label.variants[number], colour, TAG, "centre")
         taken.append(box)

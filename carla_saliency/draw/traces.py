@@ -59,7 +59,7 @@ def steering(canvas: Canvas, history: History, limit: float, mode: Mode = "lane"
     """
     plot = Plot(canvas, STRIP_A, history, -limit, limit)
     others = history.column(Field.NOT_NETWORK) > 0
-    for start, stop in _runs(others):
+    for start, stop in runs(others):
         plot.shade(start, stop)
     canvas.horizontal(STRIP_A.y + STRIP_A.h / 2, STRIP_A.x, STRIP_A.right, LINE)
     plot.line(Field.BY_HAND, LOW)
@@ -118,7 +118,7 @@ def _flag_words(canvas: Canvas, flag: Flag, x: float, colour: Colour) -> None:
         canvas.text(Box(left + 5, box.y, flag.width - 5, box.h), flag.text, colour)
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return (first, last + 1) of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
@@ -160,7 +160,7 @@ class Plot:
         if dashed:  # by time, so that dashes travel with the curve
             there &= np.mod(self._time + 1e-6, DASH_S + GAP_S) < DASH_S
         points = self._points(self._x, self._y(np.nan_to_num(values)))
-        pieces = [points[a:b] for a, b in _runs(there)]
+        pieces = [points[a:b] for a, b in runs(there)]
         cv2.polylines(self._view, pieces, False, colour, 1, cv2.LINE_AA, self.SHIFT)
         if thick:  # twice thin: OpenCV's thick lines are filled polygons, ten times slower
             lower = [piece + np.array([0, 1 << self.SHIFT - 1], np.int32) for piece in pieces]
@@ -171,7 +171,7 @@ class Plot:
         values = self._history.column(field)
         top = self._points(self._x, self._y(values := np.nan_to_num(values, nan=-1.0)))
         bottom = self._points(self._x, self._y(-values))
-        for a, b in _runs(values > 0):
+        for a, b in runs(values > 0):
             outline = np.concatenate([top[a:b], bottom[a:b][::-1]])
             cv2.fillPoly(self._view, [outline], colour, cv2.LINE_8, self.SHIFT)
 
@@ -181,7 +181,7 @@ class Plot:
         there = np.isfinite(self._history.column(field)) & (np.abs(values) >= beyond)
         points = self._points(self._x, self._y(values))
         zero = (self._height << self.SHIFT) if self._low >= 0 else self._level_px(0.0)
-        for a, b in _runs(there):
+        for a, b in runs(there):
             ends = np.array([[points[b - 1, 0], zero], [points[a, 0], zero]], np.int32)
             outline = np.concatenate([points[a:b], ends])
             cv2.fillPoly(self._view, [outline], colour, cv2.LINE_8, self.SHIFT)

@@ -165,7 +165,7 @@ def make_subject(rider: Rider, examiner: Examiner, settings: DriveSettings) -> S
     """
     options = method_options(settings)
     questions = Questions(rider.steering, options)
-    probe = make_probe(questions.steering, options, rider.layer)
+    probe = make_probe(questions.steering, options, rider.layer, patient=True)
     return Subject(questions, examiner.for_one_frame(probe))
 
 

@@ -21,7 +21,10 @@ SEED = 0  # of the random weights
 
 
 def make_probe(
-    steering: Steering, options: Options, layer: Callable[[], str | None] = lambda: None
+    steering: Steering,
+    options: Options,
+    layer: Callable[[], str | None] = lambda: None,
+    patient: bool = False,
 ) -> Probe:
     """Return how the insights ask a network.
 
@@ -29,6 +32,7 @@ def make_probe(
         steering: The network.
         options: Of its saliency methods.
         layer: Returns the layer that the methods are asked about just now.
+        patient: The network with random weights is waited for, which takes a moment once.
     """
     contract, network, feed = steering.contract, steering.network, steering.feed
 
@@ -49,7 +53,7 @@ def make_probe(
         look=feed.look,
         vary=vary,
         region=steering.preprocess.grid_rect,
-        random_map=_RandomMaps(steering, options, layer),
+        random_map=_RandomMaps(steering, options, layer, patient),
         features=features,
     )
 
@@ -58,9 +62,14 @@ class _RandomMaps:
     """Explains a frame with random weights; the network is made in a thread when first asked."""
 
     def __init__(
-        self, steering: Steering, options: Options, layer: Callable[[], str | None]
+        self,
+        steering: Steering,
+        options: Options,
+        layer: Callable[[], str | None],
+        patient: bool,
     ) -> None:
         self._steering, self._options, self._layer = steering, options, layer
+        self._patient = patient
         self._making: dict[tuple[str, str | None], Future[Method | None]] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="random weights")
 
@@ -71,9 +80,8 @@ class _RandomMaps:
             return None
         making = self._making.get((method, layer))
         if making is None:
-            self._making[method, layer] = self._pool.submit(self._make, kind, layer, seen)
-            return None
-        made = making.result() if making.done() else None
+            making = self._making[method, layer] = self._pool.submit(self._make, kind, layer, seen)
+        made = making.result() if self._patient or making.done() else None
         return None if made is None else made.explain_seen(seen)
 
     def _make(self, kind: type[Method], layer: str | None, seen: Seen) -> Method | None:

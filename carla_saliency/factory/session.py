@@ -44,6 +44,11 @@ def session_settings(
         fps=settings.fps,
         seed=settings.seed,
         junctions=settings.junctions,
+        semantic=settings.semantic == "on",
+        attach=settings.attach,
+        follow=settings.follow,
+        on_failure=settings.on_failure,
+        autopilot_kmh=settings.speed,
     )
 
 

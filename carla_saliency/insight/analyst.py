@@ -62,7 +62,7 @@ class Analyst:
         self._forget()
 
     def _forget(self) -> None:
-        self._last: tuple[int, Explanation] | None = None
+        self._last: tuple[int, Explanation, Examiner] | None = None
         self._maps = 0
         self._checked_s = -math.inf
         self._effects: ClassEffects | None = None
@@ -99,12 +99,13 @@ class Analyst:
     def _of_map(self, examiner: Examiner, frame: Frame, explanation: Explanation) -> Findings:
         """Return what is known of a map; one that was seen before is not examined again."""
         if self._last is not None:
-            frame_id, last = self._last
-            if last is explanation and frame_id == frame.frame_id:
+            frame_id, last, by = self._last
+            if last is explanation and frame_id == frame.frame_id and by is examiner:
                 return self._found
-            if (last.method, last.meaning) != (explanation.method, explanation.meaning):
+            same_method = (last.method, last.meaning) == (explanation.method, explanation.meaning)
+            if not same_method or by is not examiner:
                 self._forget()
-        self._last = frame.frame_id, explanation
+        self._last = frame.frame_id, explanation, examiner
         full = frame.sim_s - self._checked_s >= CHECK_EVERY_S or frame.sim_s < self._checked_s
         if full:
             self._checked_s = frame.sim_s

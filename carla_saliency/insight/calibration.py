@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,24 +40,23 @@ __all__ = [
     "write_calibration",
 ]
 
+logger = logging.getLogger(__name__)
+
 LARGEST_BYTES = 1_000_000
 UNPACKED_BYTES = 4_000_000
 
-# Of the contract, what decides about the picture that the network is given.
-SEEN = (
-    "camera",
-    "width_px",
-    "height_px",
-    "fov_deg",
-    "crop",
+# Of the contract, what decides how a picture on the network's grid becomes steering. Where the
+# camera is does not: one that is mounted otherwise is what a calibration is there to notice.
+MEANS = (
     "input_height_px",
     "input_width_px",
-    "resize",
     "colour",
     "scale",
     "offset",
-    "blur_px",
     "preprocess",
+    "output",
+    "output_centre",
+    "output_range",
 )
 
 
@@ -68,7 +68,7 @@ def calibration_path(model_path: str | Path) -> Path:
 
 
 def network_digest(model_path: str | Path, contract: Contract) -> str:
-    """Return a name for a network and what it is given to see: other weights have another one.
+    """Return a name for a network; with other weights, or fed otherwise, it has another one.
 
     Args:
         model_path: A file, or a folder of files.
@@ -78,7 +78,7 @@ def network_digest(model_path: str | Path, contract: Contract) -> str:
         BadInputError: If the file can't be read.
     """
     path = Path(model_path)
-    digest = hashlib.sha256(repr([getattr(contract, name) for name in SEEN]).encode())
+    digest = hashlib.sha256(repr([getattr(contract, name) for name in MEANS]).encode())
     try:
         files = sorted(each for each in path.rglob("*") if each.is_file()) or [path]
         for file in files:
@@ -89,24 +89,27 @@ def network_digest(model_path: str | Path, contract: Contract) -> str:
 
 
 def load_calibration(model_path: str | Path, contract: Contract) -> Calibration | None:
-    """Return the calibration beside a model file, or None if there is none.
+    """Return the calibration beside a model file; None if there is none, or of another network.
 
     Args:
         model_path: Of the model, not of the calibration.
         contract: Of the network, as it is used.
 
     Raises:
-        BadInputError: If it can't be used, or is of another network.
+        BadInputError: If the file can't be used.
     """
     path = calibration_path(model_path)
     if not path.exists():
         return None
     calibration = read_calibration(path)
     if calibration.network != network_digest(model_path, contract):
-        raise BadInputError(
-            f"{path} is of other weights or another camera than {Path(model_path).name} now has: "
-            "run carla-saliency calibrate again"
+        logger.warning(
+            "%s is of other weights or inputs than %s now has, and left out: run carla-saliency "
+            "calibrate again",
+            path,
+            Path(model_path).name,
         )
+        return None
     return calibration
 
 

@@ -209,14 +209,15 @@ def _nominal(values: Values) -> Nominal:
         raise ValueError(f"shares must be {len(GROUPS)} numbers from 0 to 1, and on_road one")
     jumps = limits = None
     if "jumps" in values:
-        shape, scale = _array(values, "jumps", np.float64, 1).tolist()
-        jumps = Gamma(shape, scale)
-        if not (shape > 0 and scale > 0):
+        pair = _array(values, "jumps", np.float64, 1)
+        if pair.shape != (2,) or not (pair > 0).all():
             raise ValueError("jumps must be a shape and a scale above 0")
+        jumps = Gamma(*pair.tolist())
     if "limits" in values:
-        limits = Limits(
-            **dict(zip(LIMITS, _array(values, "limits", np.float64, 1).tolist(), strict=True))
-        )
+        four = _array(values, "limits", np.float64, 1)
+        if four.shape != (len(LIMITS),):
+            raise ValueError(f"limits must be {len(LIMITS)}: {', '.join(LIMITS)}")
+        limits = Limits(**dict(zip(LIMITS, four.tolist(), strict=True)))
     return Nominal(
         _text(values, "method"),
         _text(values, "maps"),

@@ -67,11 +67,12 @@ def cover(region: Tags, shape: tuple[int, int], table: Tags) -> Array:
     groups = cv2.LUT(region, table)
     fractions = np.zeros((*shape, len(GROUPS)), np.float32)
     cells_per_pixel = shape[0] * shape[1] / region.size
-    there, table_of_sums = np.empty(region.shape, bool), np.empty(0, np.int32)
+    # one memory for all groups: new memory costs more than the sums
+    there = np.empty(region.shape, bool)
+    integral = np.empty((region.shape[0] + 1, region.shape[1] + 1), np.int32)
     for group in range(len(GROUPS)):
         if np.equal(groups, group, out=there).any():
-            table_of_sums = cv2.integral(there.view(np.uint8), table_of_sums)  # one memory for all
-            sums = _at_edges(table_of_sums, shape[0])
+            sums = _at_edges(cv2.integral(there.view(np.uint8), integral), shape[0])
             sums = _at_edges(sums.T, shape[1]).T
             areas = sums[1:, 1:] - sums[1:, :-1] - sums[:-1, 1:] + sums[:-1, :-1]
             # below 0 by a rounding error of 1e-11 where the group is not

@@ -12,11 +12,12 @@ from carla_saliency.insight.map_check import Limits
 PERCENTILE = 99.5  # of |map|: its scale
 EVERY_PX = 16  # of a map's values go into the scale, other ones in each map
 USUAL_PERCENT = 95.0  # of the nominal drive is within the limits of the map check
-SPARE = 0.03  # is added to a correlation: a drive that is as usual must not be in doubt
+SPARE = 0.05  # is added to a correlation: a drive that is as usual must not be in doubt
+SPARE_RATIO = 1.2  # divides the ratio
 
-LOWEST = Limits(edges=0.3, random=0.5, others=0.5, deletion_ratio=1.05)
-HIGHEST = Limits(edges=0.7, random=0.92, others=0.96, deletion_ratio=2.0)
-"""Of the limits of the map check: a network whose nominal maps are an edge detector's stays so."""
+LOWEST = Limits(edges=0.4, random=0.6, others=0.7, deletion_ratio=1.1)
+HIGHEST = Limits(edges=0.7, random=0.92, others=0.94, deletion_ratio=1.6)
+"""Of the limits of the map check: maps that always are an edge detector's must stay in doubt."""
 
 
 class NominalDrive:
@@ -124,7 +125,7 @@ class NominalDrive:
             others=_within("others", _high(self._others, usual.others)),
             deletion_ratio=_within(
                 "deletion_ratio",
-                float(np.percentile(self._ratios, 100 - USUAL_PERCENT))
+                float(np.percentile(self._ratios, 100 - USUAL_PERCENT)) / SPARE_RATIO
                 if self._ratios
                 else usual.deletion_ratio,
             ),

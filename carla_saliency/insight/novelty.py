@@ -9,6 +9,7 @@ what is out of distribution, with k = 1, so that there is a frame to be shown (S
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -34,7 +35,10 @@ LEAST_SPREAD = 0.01  # of the largest spread: a unit that never changed must not
 
 THUMBNAIL_PX = (200, 120)  # at most, width and height
 THUMBNAIL_BYTES = 850_000  # all of them
-QUALITIES = (90, 85, 80, 70, 60, 50, 40, 30, 20)
+SIZES_AND_QUALITIES = (
+    *((1.0, quality) for quality in (90, 85, 80, 70, 60, 50)),
+    *((size, 50) for size in (0.8, 0.6, 0.4, 0.3, 0.2, 0.1)),  # only noise gets this far
+)
 
 
 def penultimate(layers: tuple[LayerInfo, ...]) -> str | None:
@@ -71,14 +75,20 @@ def folded(outputs: Array) -> Array:
     units = outputs.shape[1]
     if units <= FEATURES:
         return outputs.astype(np.float32, copy=False)
-    index = np.arange(units, dtype=np.uint64)
-    mixed = (index + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)  # wraps: Fibonacci hashing
+    where, sign = _fold(units)
+    sums = [np.bincount(where, sign * row, FEATURES) for row in outputs]
+    return np.array(sums, np.float32).reshape(len(outputs), FEATURES)
+
+
+@lru_cache(maxsize=4)
+def _fold(units: int) -> tuple[NDArray[np.intp], Array]:
+    """Return in which sum each unit is, and with which sign."""
+    index = np.arange(1, units + 1, dtype=np.uint64)
+    mixed = index * np.uint64(0x9E3779B97F4A7C15)  # wraps: Fibonacci hashing
     mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
     where = (mixed >> np.uint64(40)) % np.uint64(FEATURES)
     sign = np.where(mixed >> np.uint64(63), np.float32(1), np.float32(-1))
-    table = np.zeros((units, FEATURES), np.float32)
-    table[np.arange(units), where.astype(int)] = sign
-    return outputs.astype(np.float32, copy=False) @ table
+    return where.astype(np.intp), sign
 
 
 def known_frames(
@@ -172,20 +182,20 @@ def _to_nearest_other(features: NDArray[np.float16], beside: int) -> Array:
 
 
 def _thumbnails(pictures: Sequence[Image]) -> tuple[bytes, ...]:
-    """Return JPEG files, as good as all of them may be together."""
+    """Return JPEG files, as large and as good as all of them may be together."""
     height, width = pictures[0].shape[:2]
-    factor = min(1.0, THUMBNAIL_PX[0] / width, THUMBNAIL_PX[1] / height)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = [
-        cv2.cvtColor(cv2.resize(each, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
-        for each in pictures
-    ]
+    largest = min(1.0, THUMBNAIL_PX[0] / width, THUMBNAIL_PX[1] / height)
     files: list[bytes] = []
-    for quality in QUALITIES:
-        files = [
-            cv2.imencode(".jpg", each, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
-            for each in small
-        ]
+    for part, quality in SIZES_AND_QUALITIES:
+        factor = largest * part
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        files = [_jpeg(each, size, quality) for each in pictures]
         if sum(map(len, files)) <= THUMBNAIL_BYTES:
             break
     return tuple(files)
+
+
+def _jpeg(picture: Image, size: tuple[int, int], quality: int) -> bytes:
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import io
+import math
+import re
 import struct
 import zipfile
 import zlib
@@ -13,6 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+MAGIC = b"\x93NUMPY\x01\x00"
+# As NumPy writes it; its own reader takes any Python literal, and fails in many ways.
+HEADER = re.compile(
+    rb"\{'descr': '([<|](?:f[248]|[iu][1248]|U[1-9]\d{0,3}))', 'fortran_order': False, "
+    rb"'shape': \(((?:\d{1,9}(?:, ?|(?=\))))*)\), \} *\n"
+)
 
 # What zipfile raises for damage, a password, or a way of packing that it lacks.
 DAMAGED = (
@@ -55,14 +64,15 @@ def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 
 
 def _parsed(data: bytes) -> NDArray[Any]:
-    file = io.BytesIO(data)
-    if np.lib.format.read_magic(file) != (1, 0):
+    if data[: len(MAGIC)] != MAGIC:
         raise ValueError("a part of it is no array of NumPy's format 1.0")
-    shape, is_fortran, kind = np.lib.format.read_array_header_1_0(file)
-    content = data[file.tell() :]
-    count = 1
-    for length in shape:
-        count *= int(length)
-    if kind.hasobject or is_fortran or not content or count * kind.itemsize != len(content):
-        raise ValueError("a part of it is no plain array, empty or cut short")
-    return np.frombuffer(content, kind, count).reshape(shape)
+    begin = len(MAGIC) + 2
+    end = begin + int.from_bytes(data[len(MAGIC) : begin], "little")
+    header, content = HEADER.fullmatch(data[begin:end]), data[end:]
+    if header is None or not content:
+        raise ValueError("a part of it is no plain array")
+    kind = np.dtype(header[1].decode())
+    shape = tuple(int(length) for length in header[2].split(b",") if length.strip())
+    if math.prod(shape) * kind.itemsize != len(content):
+        raise ValueError("a part of it is cut short")
+    return np.frombuffer(content, kind).reshape(shape)

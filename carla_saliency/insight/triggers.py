@@ -1,7 +1,8 @@
 """Which moments of a drive are worth keeping: what has been out of the usual for long enough.
 
 Collisions, lane departures and interventions come with what is observed; here are those that only
-the network and its map show.
+the network and its map show. Where the expert must steer, in a turning junction, nothing is judged:
+no network learned from such pictures, so there they are always out of the usual.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ class Triggers:
         self._notice(decision)
         if any(event.kind is EventKind.INTERVENTION for event in observation.events):
             self._calm_s = sim_s + CALM_S
-        if sim_s < self._calm_s:  # what is seen has nothing to do with what was seen before
+        lane = observation.lane
+        if sim_s < self._calm_s or (lane is not None and lane.expert_must_steer):
             self._disagreement.end()
             self._novelty.end()
             self._maps.end()
@@ -114,8 +116,7 @@ class Triggers:
 
     def _disagrees(self, sim_s: float, step: DriveStep) -> str:
         network, expert = step.decision.network_steering, step.decision.expert_steering
-        lane = step.observation.lane
-        if network is None or expert is None or lane is None or lane.expert_must_steer:
+        if network is None or expert is None or step.observation.lane is None:
             self._disagreement.end()
             return ""
         network_deg, expert_deg = network * self._lock_deg, expert * self._lock_deg

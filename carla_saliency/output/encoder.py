@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 import av
+import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
 from carla_saliency.core import Image
@@ -34,7 +35,7 @@ class Piece:
 
     Attributes:
         data: H.264 with start codes; a key picture brings all that a player needs to begin.
-        number: Of the picture, from 0; they come in this order.
+        number: Of the picture, from 0; they come in this order, some may be missing.
         key: A player can begin here.
     """
 
@@ -56,7 +57,7 @@ class Encoder:
         rate: Pictures per simulated second.
 
     Attributes:
-        count: Pictures handed in so far.
+        count: Pictures handed in so far: the next one's number.
         sinks: Are each given every piece, in the encoder's thread; to be changed before the first
             picture, or by a job that is handed to `between`. They must not raise.
 
@@ -78,7 +79,7 @@ class Encoder:
         self._rate = exact_rate(rate)
         self._shape = (height, width, 3)
         self._codec: VideoCodecContext | None = None
-        self._items: SimpleQueue[Image | Callable[[], None] | None] = SimpleQueue()
+        self._items: SimpleQueue[tuple[int, Image] | Callable[[], None] | None] = SimpleQueue()
         self._room: SimpleQueue[None] = SimpleQueue()
         for _ in range(QUEUE_PICTURES):
             self._room.put(None)
@@ -86,11 +87,12 @@ class Encoder:
         self._closed = False
         self._thread: Thread | None = None  # begins with the first picture or job
 
-    def write(self, picture: Image) -> None:
-        """Hand in one picture; waits while the encoder is behind.
+    def write(self, picture: Image, wait: bool = True) -> None:
+        """Hand in one picture.
 
         Args:
             picture: RGB, uint8, (height, width, 3); must not be changed afterwards.
+            wait: While the encoder is behind; else this one is left out then.
 
         Raises:
             ValueError: If the picture has another size, or the encoder is closed.
@@ -102,8 +104,9 @@ class Encoder:
             )
         self._begin()
         self.check()
-        self._room.get()
-        self._items.put(picture)
+        if wait or not self._room.empty():
+            self._room.get()
+            self._items.put((self.count, picture))
         self.count += 1
 
     def between(self, job: Callable[[], None]) -> None:
@@ -150,18 +153,17 @@ class Encoder:
             self._thread.start()
 
     def _work(self) -> None:
-        number = 0
         while (item := self._items.get()) is not None:
             if callable(item):
-                self._encode(None, number)
+                self._encode(None)
                 item()
-                continue
-            self._encode(item, number)
-            number += 1
-            self._room.put(None)
-        self._encode(None, number)
+            else:
+                number, picture = item
+                self._encode(picture, number)
+                self._room.put(None)
+        self._encode(None)
 
-    def _encode(self, picture: Image | None, number: int) -> None:
+    def _encode(self, picture: Image | None, number: int = 0) -> None:
         """Encode one picture, or (None) all that the encoder still holds."""
         if self._trouble is not None:  # only empty the queue, so that nobody waits for ever
             return
@@ -178,7 +180,8 @@ class Encoder:
             packets = [] if codec is None else codec.encode(None)
         else:
             self._codec = self._codec or self._open()
-            rgb = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            # without a copy, which would take 2 ms and the lock of all threads
+            rgb = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), format="rgb24")
             frame = rgb.reformat(
                 format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
             )

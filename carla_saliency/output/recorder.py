@@ -29,6 +29,9 @@ class Recorder:
         fail: Receives one line when recording could not begin, or had to stop.
         past_s: So many seconds are remembered for `last`, whether or not there is a video, from at
             most 30 MB; then every picture is encoded, once for both. 0: only videos are encoded.
+        may_skip: As long as there is no video, pictures are left out of the past rather than waited
+            for while the encoder is behind; those around them keep their times. A video has every
+            picture.
 
     Attributes:
         status: For the window.
@@ -45,8 +48,10 @@ class Recorder:
         say: Callable[[str], None],
         fail: Callable[[str], None],
         past_s: float = 0.0,
+        may_skip: bool = True,
     ) -> None:
         self._size, self._rate, self._say, self._fail = size, rate, say, fail
+        self._may_skip = may_skip
         self._recent: Recent | None = None
         self._encoder: Encoder | None = None
         if past_s > 0:
@@ -133,7 +138,7 @@ class Recorder:
         if self._encoder is None:
             return
         try:
-            self._encoder.write(picture)
+            self._encoder.write(picture, wait=self._file is not None or not self._may_skip)
         except CarlaSaliencyError as error:
             self._fail(str(error))
             self._recent = None
@@ -148,8 +153,8 @@ class Recorder:
         """Return the newest pictures up to now, for a file of their own.
 
         Args:
-            pictures: How many; it begins with the key picture at or before the first of them, at
-                most a second earlier.
+            pictures: How many of those handed in; it begins with the key picture at or before the
+                first of them, at most a second earlier.
 
         Returns:
             None if no past is remembered.
@@ -158,7 +163,8 @@ class Recorder:
         if encoder is None or recent is None:
             return None
         pieces: SimpleQueue[list[Piece]] = SimpleQueue()
-        encoder.between(lambda: pieces.put(recent.last(pictures)))
+        first = encoder.count - pictures
+        encoder.between(lambda: pieces.put(recent.since(first)))
         return Excerpt(pieces, self._size, self._rate)
 
     # -------------------------------------------------------------- inside

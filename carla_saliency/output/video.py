@@ -189,7 +189,6 @@ class Recent:
     def __init__(self, pictures: int, limit_bytes: int) -> None:
         self._pictures, self._limit_bytes = pictures, limit_bytes
         self._groups: deque[list[Piece]] = deque()  # each from one key picture to the next
-        self._count = 0
         self.size_bytes = 0
 
     def add(self, piece: Piece) -> None:
@@ -197,23 +196,20 @@ class Recent:
         if piece.key:
             self._groups.append([])
         self._groups[-1].append(piece)
-        self._count += 1
         self.size_bytes += len(piece.data)
+        oldest = piece.number - self._pictures + 1
         while len(self._groups) > 1 and (
-            self._count - len(self._groups[0]) >= self._pictures
-            or self.size_bytes > self._limit_bytes
+            self._groups[1][0].number <= oldest or self.size_bytes > self._limit_bytes
         ):
-            gone = self._groups.popleft()
-            self._count -= len(gone)
-            self.size_bytes -= sum(len(one.data) for one in gone)
+            self.size_bytes -= sum(len(one.data) for one in self._groups.popleft())
 
-    def last(self, pictures: int) -> list[Piece]:
-        """Return the newest pieces, from the last key picture that leaves so many."""
+    def since(self, number: int) -> list[Piece]:
+        """Return the pieces from the last key picture on that is no later than this one."""
         chosen: list[Piece] = []
         for group in reversed(self._groups):
-            if len(chosen) >= pictures:
-                break
             chosen = group + chosen
+            if group[0].number <= number:
+                break
         return chosen
 
 

@@ -63,17 +63,21 @@ class Autopilot:
             self._take_away()
         return self._drives
 
-    def end(self, answers: bool) -> None:
-        """Take the car away from it and end it.
-
-        Args:
-            answers: Whether the server still does: ending a Traffic Manager asks it something.
-        """
+    def release(self) -> None:
+        """Take the car away from it. Nothing is asked of the server."""
         if self._drives:
             self._ego.set_autopilot(False, self._port)
             self._drives = False
+
+    def end(self) -> None:
+        """End it. The server must answer: it is asked something for the last time.
+
+        Raises:
+            SimulatorError: If the server does not answer.
+        """
+        self.release()
         manager, self._manager = self._manager, None
-        if manager is not None and answers:
+        if manager is not None:
             with server_calls("ending CARLA's autopilot"):
                 self._world.get_settings()  # its last step is over when this is answered
                 manager.shut_down()
@@ -94,7 +98,6 @@ class Autopilot:
 
     def _take_away(self) -> None:
         with server_calls("taking the car from CARLA's autopilot"):
-            self._ego.set_autopilot(False, self._port)
-            self._drives = False
+            self.release()
             # Answered after what it sent last: its control can't come after ours.
             self._world.get_settings()

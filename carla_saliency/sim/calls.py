@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -102,12 +103,27 @@ class CallThread:
             raise outcome.error
         return outcome.value
 
-    def leave(self) -> BaseException | None:
-        """Let the job in hand finish, run `last`, end the thread; return what `last` raised."""
+    def leave(
+        self, on_wake: Callable[[float], None]
+    ) -> tuple[BaseException | None, BaseException | None]:
+        """Let the job in hand finish, run `last`, end the thread.
+
+        Args:
+            on_wake: Called every 50 ms with the seconds waited so far. What it raises doesn't end
+                the leaving; it is not called again then.
+
+        Returns:
+            What `last` raised, and what `on_wake` raised.
+        """
         self._leaving = True
         self._requests.put(None)
-        self._thread.join()
-        return self._end.error
+        start_s, woken = time.monotonic(), _Outcome()
+        while self._thread.is_alive():
+            self._thread.join(WAKE_S)
+            waited_s = time.monotonic() - start_s
+            if woken.error is None and self._thread.is_alive():
+                woken = _outcome_of(partial(on_wake, waited_s))
+        return self._end.error, woken.error
 
     def _run(self) -> None:
         while (job := self._next()) is not None:

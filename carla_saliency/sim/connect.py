@@ -53,6 +53,17 @@ def probe(host: str, port: int, timeout_s: float) -> str:
             raise _something_else(f"{host}:{port}", "answers in another language")
 
 
+def listens(host: str, port: int) -> bool:
+    """Return False if surely nothing listens at an address any more; a host that hangs may be."""
+    try:
+        with socket.create_connection((host, port), timeout=_LOOK_S):
+            return True
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
 def _ask_version(
     connection: socket.socket, address: str, deadline_s: float, timeout_s: float
 ) -> object:

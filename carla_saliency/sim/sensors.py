@@ -182,9 +182,7 @@ def spawn_sensor(
         for attribute, value in values.items():
             if blueprint.has_attribute(attribute):
                 blueprint.set_attribute(attribute, value)
-        return world.spawn_actor(
-            blueprint, to_transform(pose), vehicle, carla.AttachmentType.Rigid
-        )
+        return world.spawn_actor(blueprint, to_transform(pose), vehicle, carla.AttachmentType.Rigid)
 
 
 class SensorRig:

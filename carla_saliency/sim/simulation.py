@@ -1,29 +1,31 @@
-"""Arriving at a CARLA server and leaving it as it was; only one thread touches this."""
+"""A stay in a world that is ours: we spawn the car and tick, and leave all as it was."""
 
 from __future__ import annotations
 
 import logging
 import random
 import time
-from collections.abc import Mapping
 from typing import Any
 
-import carla
-
-from carla_saliency.core import Car, Contract, Decision, Observation, Pose
-from carla_saliency.errors import BadInputError, SimulatorError
-from carla_saliency.sim.connect import connect, probe, server_calls
+from carla_saliency.core import Contract, Observation
+from carla_saliency.sim.autopilot import Autopilot
+from carla_saliency.sim.connect import connect, server_calls
 from carla_saliency.sim.ego import choose_blueprint, read_car, spawn
 from carla_saliency.sim.lane import RoadSense
-from carla_saliency.sim.lane_places import LanePlace, spread_lane_poses
+from carla_saliency.sim.orders import Orders
+from carla_saliency.sim.poses import to_pose
+from carla_saliency.sim.referee import RescueWhen
 from carla_saliency.sim.sensors import SensorRig
 from carla_saliency.sim.settings import SessionInfo, SessionSettings
+from carla_saliency.sim.stay import Opened, Stay, not_open
 from carla_saliency.sim.ticker import Ticker
+from carla_saliency.sim.views import SideCamera
 from carla_saliency.sim.world import (
     LOADING_S,
     FoundWorld,
     choose_map,
     last_part,
+    name_of,
     opendrive_of,
     weather_named,
     weather_of,
@@ -31,48 +33,49 @@ from carla_saliency.sim.world import (
 
 logger = logging.getLogger(__name__)
 
-_LAST_WORD_S = 0.5  # what a server gets at least to answer when we leave
+_RESCUE: dict[str, RescueWhen] = {
+    "put-back": "at once",
+    "pause": "when asked",
+    "stop": "when asked",
+}
 
 
-class Simulation:
+class Simulation(Stay):
     """Connects, spawns, ticks, and puts everything back.
-
-    Every method runs in the same thread. The attributes below may be read by another one.
 
     Args:
         settings: Where and how.
         contract: The camera's pose, size and field of view.
-
-    Attributes:
-        doing: What the server is waited for just now.
-        began_s: Since when, on the monotonic clock; ticks are not counted one by one.
-        limit_s: When it counts as lost.
-        leave_by_s: When leaving must end, on the monotonic clock; set by whoever wants to leave.
-        restored: One line about what was put back, after `close`.
     """
 
     def __init__(self, settings: SessionSettings, contract: Contract) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._contract = contract
-        self._client: Any = None
-        self._world: Any = None
+        self._size_px = settings.camera or (contract.width_px, contract.height_px)
         self._found: FoundWorld | None = None
-        self._spawned: list[int] = []
         self._rig: SensorRig | None = None
+        self._side: SideCamera | None = None
         self._ticker: Ticker | None = None
         self._road: RoadSense | None = None
-        self.doing = "connecting"
-        self.began_s = time.monotonic()
-        self.limit_s = settings.timeout_s
-        self.leave_by_s: float | None = None
-        self.restored = ""
+        self._autopilot: Autopilot | None = None
+        self._trouble = ""
 
     @property
     def lines_crossed(self) -> int:
         """How many times the car crossed a marked line so far."""
         return 0 if self._ticker is None else self._ticker.lines_crossed
 
-    def open(self) -> tuple[Car, SessionInfo, Observation]:
+    @property
+    def others_at_m(self) -> tuple[tuple[float, float], ...]:
+        """(x, y) of all other vehicles and walkers."""
+        return () if self._ticker is None else self._ticker.others_at_m
+
+    @property
+    def autopilot_trouble(self) -> str:
+        """Why CARLA's autopilot can't drive, one line; "" as long as it can."""
+        return self._trouble
+
+    def open(self) -> Opened:
         """Do all that comes before the first decision; return what is there then.
 
         Raises:
@@ -85,15 +88,21 @@ class Simulation:
         seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
         ego, spawn_index = spawn(self._world, blueprint, settings.spawn, seed)
         self._spawned.append(ego.id)
-        ticker = self._attach(ego)
+        rig, ticker = self._attach(ego)
         self._begin("waiting for the first picture")
         frame_id = ticker.settle()
         car = read_car(ego)
         with server_calls("asking for the map"):
             carla_map = self._world.get_map()
             lights = len(self._world.get_actors().filter("traffic.traffic_light*"))
+        self.spawn_points = tuple(to_pose(point) for point in carla_map.get_spawn_points())
         delta_s = 1.0 / settings.fps
-        self._road = RoadSense(carla_map, car, seed, delta_s, settings.junctions)
+        rescue = _RESCUE[settings.on_failure]
+        self._road = RoadSense(carla_map, car, seed, delta_s, settings.junctions, rescue)
+        obeys = settings.lights == "obey"
+        self._autopilot = Autopilot(
+            self._client, self._world, ego, seed, settings.autopilot_kmh, obeys
+        )
         info = SessionInfo(
             host=settings.host,
             port=settings.port,
@@ -106,9 +115,46 @@ class Simulation:
             seed=seed,
             ego_id=ego.id,
             traffic_lights=lights,
+            semantic_trouble=rig.semantic_trouble,
         )
         self._begin("waiting for the next frame")
         return car, info, ticker.observe(frame_id, "expert", self._road, time.monotonic())
+
+    def tick(self, orders: Orders) -> Observation:
+        """Do what is ordered, let one tick pass, and return what is seen then.
+
+        Raises:
+            SimulatorError: If the server fails, or the car is gone.
+        """
+        road, ticker, side, autopilot = self._road, self._ticker, self._side, self._autopilot
+        if road is None or ticker is None or side is None or autopilot is None:
+            raise not_open()
+        self._change_weather(orders)
+        side.show(orders.view)
+        self._place(orders, road, ticker)
+        driver = orders.decision.driver
+        has_it = autopilot.drives(driver == "autopilot")
+        self._trouble = autopilot.trouble
+        return ticker.tick(None if has_it else orders.decision.control, driver, road)
+
+    def _change_weather(self, orders: Orders) -> None:
+        weather, found = orders.weather, self._found
+        if weather is None or found is None:
+            return
+        wanted = weather_named(weather) if isinstance(weather, str) else weather_of(weather)
+        found.change_weather(self._world, wanted)
+
+    def _place(self, orders: Orders, road: RoadSense, ticker: Ticker) -> None:
+        placed = orders.placed
+        if orders.spawn is not None:  # they lie half a metre above the road: nobody is dropped
+            placed = road.on_road(self.spawn_points[orders.spawn]), 0.0
+        if placed is not None:
+            ticker.place(*placed)
+            road.place(placed[0])
+        elif orders.put_back and (rescue := road.put_back()) is not None:
+            ticker.place(*rescue)
+
+    # -------------------------------------------------------------- arriving
 
     def _arrive(self) -> tuple[str, Any]:
         """Connect and set up the world; return the server's version and the car's blueprint."""
@@ -129,67 +175,9 @@ class Simulation:
         found.synchronise(self._world, 1.0 / settings.fps)
         if weather is not None:
             found.change_weather(self._world, weather)
+        with server_calls("asking for the weather"):
+            self.weather = name_of(self._world.get_weather())
         return server_version, blueprint
-
-    def places(self, spacing_m: float) -> list[LanePlace]:
-        """Return places on every driving lane of the map, this far apart.
-
-        Raises:
-            SimulatorError: If the session is not open.
-        """
-        if self._world is None:
-            raise SimulatorError("The session is not open: use it in a `with` block.")
-        with server_calls("asking for the map"):
-            carla_map = self._world.get_map()
-        return spread_lane_poses(carla_map, spacing_m)
-
-    def tick(
-        self,
-        decision: Decision,
-        placed: tuple[Pose, float] | None,
-        weather: Mapping[str, float] | None,
-    ) -> Observation:
-        """Apply a decision, let one tick pass, and return what is seen then.
-
-        Args:
-            decision: Its control and driver count.
-            placed: Where to put the car first, and its speed in m/s.
-            weather: What differs from ClearNoon from now on; None changes nothing.
-
-        Raises:
-            SimulatorError: If the server fails, or the car is gone.
-        """
-        if self._ticker is None or self._road is None:
-            raise SimulatorError("The session is not open: use it in a `with` block.")
-        if weather is not None and self._found is not None:
-            self._found.change_weather(self._world, weather_of(weather))
-        return self._ticker.tick(decision.control, decision.driver, placed, self._road)
-
-    def close(self) -> None:
-        """Stop and destroy what is ours and put the world back, if the server still answers.
-
-        Never raises for a server that doesn't: that would hide why we leave.
-        """
-        leave_by_s = self.leave_by_s or time.monotonic() + self._settings.timeout_s
-        try:
-            if self._rig is not None:
-                self._rig.stop()  # before anything else: callbacks must not outlive the interpreter
-            if self._found is not None:
-                self.restored = self._put_back(self._found, leave_by_s)
-                logger.info("%s", self.restored)
-        except SimulatorError as error:
-            self.restored = f"The server could not be put back as it was: {error}"
-            logger.info("%s", self.restored)
-        finally:
-            # The library's objects die here, in the thread that used them.
-            self._road = self._ticker = self._rig = self._found = None
-            self._world = self._client = None
-
-    def _begin(self, what: str) -> None:
-        """Say what comes next; stop here if nobody waits for it any more."""
-        if self.leave_by_s is not None:
-            raise SimulatorError(f"The session was left before {what}.")
-        self.doing, self.began_s = what, time.monotonic()
 
     def _load_map(self, found: FoundWorld, opendrive: str | None) -> None:
         settings = self._settings
@@ -203,31 +191,36 @@ class Simulation:
         )
         self.limit_s = settings.timeout_s
 
-    def _attach(self, ego: Any) -> Ticker:
-        contract, settings = self._contract, self._settings
-        self._rig = SensorRig(
-            contract.camera,
-            settings.camera or (contract.width_px, contract.height_px),
-            contract.fov_deg,
-            settings.semantic,
+    def _attach(self, ego: Any) -> tuple[SensorRig, Ticker]:
+        contract = self._contract
+        self._rig = rig = SensorRig(
+            contract.camera, self._size_px, contract.fov_deg, self._settings.semantic
         )
-        self._rig.attach(self._world, ego, lambda sensor: self._spawned.append(sensor.id))
-        self._ticker = Ticker(self._world, ego, self._rig, settings)
-        return self._ticker
+        rig.attach(self._world, ego, lambda sensor: self._spawned.append(sensor.id))
+        self._side = SideCamera(
+            self._world, ego, self._size_px, self._spawned.append, self._spawned.remove
+        )
+        self._ticker = Ticker(self._world, ego, rig, self._side, self._settings)
+        return rig, self._ticker
 
-    def _put_back(self, found: FoundWorld, leave_by_s: float) -> str:
-        """Return the line that says so."""
+    # -------------------------------------------------------------- leaving
 
-        def left_s() -> float:
-            return max(leave_by_s - time.monotonic(), _LAST_WORD_S)
+    def _stop(self) -> None:
+        for part in (self._rig, self._side):
+            if part is not None:
+                part.stop()
+        if self._autopilot is not None:
+            self._autopilot.release()
 
-        try:  # without the library, which would wait for each call to a dead or stopped server
-            probe(self._settings.host, self._settings.port, left_s())
-        except BadInputError:
-            raise SimulatorError("it does not answer any more.") from None
-        self._client.set_timeout(left_s())
-        with server_calls("destroying what was spawned"):
-            # Sensors first. A batch is silent about what somebody else destroyed already.
-            destroy = [carla.command.DestroyActor(actor) for actor in reversed(self._spawned)]
-            self._client.apply_batch_sync(destroy, False)
-        return found.put_back(self._world)
+    def _has_changed_anything(self) -> bool:
+        return self._found is not None
+
+    def _put_back(self) -> str:
+        if self._autopilot is not None:
+            self._autopilot.end()
+        self._destroy_spawned()
+        return "" if self._found is None else self._found.put_back(self._world)
+
+    def _forget(self) -> None:
+        self._road = self._ticker = self._rig = self._side = self._autopilot = None
+        self._found = None

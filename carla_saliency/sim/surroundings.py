@@ -30,11 +30,15 @@ class Surroundings:
     Args:
         world: Where.
         ego_id: The actor that is not its own neighbour.
+
+    Attributes:
+        places_m: (x, y) of every vehicle and walker of the last snapshot, however far away.
     """
 
     def __init__(self, world: Any, ego_id: int) -> None:
         self._world = world
         self._boxes: dict[int, _Box | None] = {ego_id: None}  # None: not of interest
+        self.places_m: tuple[tuple[float, float], ...] = ()
 
     def neighbours(self, snapshot: Any, pose: Pose) -> tuple[Neighbour, ...]:
         """Return the vehicles and walkers within some 60 m of a pose, in the snapshot's order.
@@ -44,12 +48,13 @@ class Surroundings:
         """
         states = list(snapshot)
         self._learn([state.id for state in states if state.id not in self._boxes])
-        found = []
+        found, places_m = [], []
         for state in states:
             if (box := self._boxes.get(state.id)) is None:
                 continue
             transform = state.get_transform()
             place = transform.location
+            places_m.append((place.x, place.y))
             if math.hypot(place.x - pose.x_m, place.y - pose.y_m) > _SIGHT_M:
                 continue
             own = to_pose(transform)
@@ -65,6 +70,7 @@ class Surroundings:
                     half_width_m=box.half_width_m,
                 )
             )
+        self.places_m = tuple(places_m)
         return tuple(found)
 
     def _learn(self, ids: list[int]) -> None:

@@ -88,9 +88,7 @@ class SideCamera:
         with server_calls("asking for the car's size"):
             half = self._vehicle.bounding_box.extent
         pose = pose_of(view, (half.x, half.y, half.z))
-        camera = spawn_sensor(
-            self._world, self._vehicle, COLOUR, pose, self._size_px, _FOV_DEG
-        )
+        camera = spawn_sensor(self._world, self._vehicle, COLOUR, pose, self._size_px, _FOV_DEG)
         self._spawned(camera.id)
         self._camera = camera
         self._pictures, self._delivers = TickQueue("side view"), False

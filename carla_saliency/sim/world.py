@@ -106,17 +106,40 @@ def _patience(client: Any, timeout_s: float) -> Iterator[None]:
     client.set_timeout(timeout_s)
 
 
+def weather_presets() -> dict[str, carla.WeatherParameters]:
+    """Return CARLA's weather presets by name, in the order of the alphabet as CARLA's example."""
+    presets = {
+        preset: value
+        for preset, value in vars(carla.WeatherParameters).items()
+        if isinstance(value, carla.WeatherParameters) and preset != "Default"
+    }
+    return dict(sorted(presets.items()))
+
+
+def weather_after(name: str, by: int) -> str:
+    """Return the name of the preset so many places after another; begins again after the last.
+
+    Args:
+        name: Of a preset. After any other weather comes the first, and before it the last.
+        by: At least 1, or at most -1.
+    """
+    names = list(weather_presets())
+    at = names.index(name) if name in names else (-1 if by > 0 else 0)
+    return names[(at + by) % len(names)]
+
+
+def name_of(weather: carla.WeatherParameters) -> str:
+    """Return the name of the preset that a weather is; "" if it is none."""
+    return next((name for name, preset in weather_presets().items() if preset == weather), "")
+
+
 def weather_named(name: str) -> carla.WeatherParameters:
     """Return one of CARLA's weather presets, for example "ClearNoon".
 
     Raises:
         BadInputError: If there's none of this name.
     """
-    presets = {
-        preset: value
-        for preset, value in vars(carla.WeatherParameters).items()
-        if isinstance(value, carla.WeatherParameters) and preset != "Default"
-    }
+    presets = weather_presets()
     by_lower = {preset.casefold(): value for preset, value in presets.items()}
     if (weather := by_lower.get(name.casefold())) is None:
         close = difflib.get_close_matches(name, presets, n=1)

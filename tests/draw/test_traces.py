@@ -5,9 +5,9 @@ import pytest
 
 from carla_saliency.draw import traces
 from carla_saliency.draw.canvas import Canvas, Pens
-from carla_saliency.draw.layout import STRIP_A, STRIP_OFFSET, STRIP_SPEED, Layout
-from carla_saliency.draw.palette import FAILURE, HIGH, WARNING
-from carla_saliency.draw.traces import Field, History
+from carla_saliency.draw.history import Field, History
+from carla_saliency.draw.layout import STRIP_A, STRIP_B, STRIP_OFFSET, STRIP_SPEED, Layout
+from carla_saliency.draw.palette import FAILURE, HIGH, OTHER, WARNING
 
 TICK_S = 0.05
 
@@ -101,23 +101,6 @@ def test_nothing_is_drawn_outside_the_strips() -> None:
     assert not c.array.any()
 
 
-def test_the_history_keeps_twenty_seconds_and_does_not_grow() -> None:
-    history = History(TICK_S)
-    for tick in range(5_000):
-        history.add(tick * TICK_S, {Field.NETWORK: float(tick)})
-    column = history.column(Field.NETWORK)
-    assert len(column) == 402
-    assert column.tolist() == [float(tick) for tick in range(5_000 - 402, 5_000)]
-
-
-def test_time_that_goes_back_begins_anew() -> None:
-    history = filled(100, NETWORK=1.0)
-    history.flag("collision", "failure", 70)
-    history.add(0.0, {Field.NETWORK: 2.0})
-    assert history.column(Field.NETWORK).tolist() == [2.0]
-    assert not history.flags
-
-
 def test_a_flag_stands_at_its_time_in_its_colour() -> None:
     history = filled(201)
     history.flag("lane departure", "warning", 106)
@@ -130,22 +113,6 @@ def test_a_flag_stands_at_its_time_in_its_colour() -> None:
     assert (c.array[round(STRIP_A.y) + 2, x + 2 : x + 100] == WARNING).all()
 
 
-def test_flags_of_the_same_moment_stand_below_each_other() -> None:
-    history = filled(10)
-    for text in ("collision", "intervention", "lane departure", "one too many"):
-        history.flag(text, "failure", 90)
-    assert [flag.row for flag in history.flags] == [0, 1, 2, None]
-
-
-def test_flags_far_apart_stand_in_the_first_row() -> None:
-    history = filled(10)
-    history.flag("collision", "failure", 70)
-    for tick in range(10, 90):
-        history.add(tick * TICK_S, {})
-    history.flag("collision", "failure", 70)
-    assert [flag.row for flag in history.flags] == [0, 0]
-
-
 def test_a_flag_at_now_keeps_its_words_inside_the_strip() -> None:
     history = filled(401)
     history.flag("collision", "failure", 70)
@@ -155,17 +122,39 @@ def test_a_flag_at_now_keeps_its_words_inside_the_strip() -> None:
     assert not c.array[:, 1024:].any()
 
 
-def test_flags_vanish_after_twenty_seconds() -> None:
-    history = filled(10)
-    history.flag("collision", "failure", 70)
-    for tick in range(10, 500):
-        history.add(tick * TICK_S, {})
-    assert not history.flags
-
-
 def test_the_networks_line_is_the_brightest() -> None:
     c = canvas()
     traces.steering(c, filled(NETWORK=10.0, EXPERT=-10.0, BY_HAND=0.0), 20.0)
     column = c.view(STRIP_A)[:, 480].max(axis=1).astype(int)
     assert column[17:20].max() > 0.9 * HIGH[0]
     assert column[34:38].max() < 0.7 * HIGH[0]
+
+
+def test_network_b_is_a_dashed_line_of_its_own_colour_also_where_two_are_compared() -> None:
+    c = canvas()
+    traces.steering(c, filled(OTHER=10.0, EXPERT=-10.0), 20.0, "compare")
+    near = abs(c.view(STRIP_A)[16:21].astype(int) - OTHER).max(axis=2) < 40
+    assert 0.3 < near.any(axis=0).mean() < 0.7
+    assert c.view(STRIP_A)[50:56].max() < 60  # the expert is left out
+
+
+def test_while_inspecting_flags_stay_in_the_upper_strip() -> None:
+    history = filled(201)
+    history.flag("collision", "failure", 70)
+    c = canvas()
+    traces.flags(c, history, "inspect")
+    assert not c.view(STRIP_B).any()
+
+
+def test_on_light_classes_a_flags_line_has_a_dark_edge() -> None:
+    history = filled(201)
+    history.flag("bookmark 1", "high", 70)
+    for tick in range(201, 301):
+        history.add(tick * TICK_S, {})
+    c = canvas()
+    c.array[...] = 200
+    traces.flags(c, history, "classes")
+    row = c.view(STRIP_B)[40]
+    (columns,) = np.nonzero((row != 200).any(axis=1))
+    assert columns.size == 3
+    assert row[columns].max(axis=1).tolist() == pytest.approx([14, HIGH[2], 14])

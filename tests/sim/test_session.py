@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,26 +17,15 @@ from typing import Any
 import carla
 import numpy as np
 import pytest
+from carla_worlds import CONTRACT, ROLL, STAND, Server, drive, look, serving, settings_of
 
-from carla_saliency.core import Contract, Control, Decision, EventKind, Observation, Pose
+from carla_saliency.core import Control, Decision, EventKind, Pose
 from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.sim.poses import to_pose
-from carla_saliency.sim.session import CarlaSession, SessionSettings, Waiting
+from carla_saliency.sim.session import CarlaSession, Waiting
 
 pytestmark = pytest.mark.slow
 
-CONTRACT = Contract(
-    name="test",
-    camera=Pose(x_m=1.0, z_m=1.6, pitch_deg=-5.0),
-    width_px=160,
-    height_px=90,
-    fov_deg=90.0,
-    crop=(30, 90, 0, 160),
-    input_height_px=66,
-    input_width_px=200,
-)
-ROLL = Decision(Control(throttle=0.4), "network", None)
-STAND = Decision(Control(brake=1.0), "expert", None)
 CHILD = """
 import signal, sys
 from carla_saliency.core import Contract, Control, Decision, Pose
@@ -56,78 +44,6 @@ try:
 finally:
     print(session.restored, flush=True)
 """
-
-
-class Server:
-    def __init__(self, process: subprocess.Popen[str], port: int, map_name: str) -> None:
-        self.process = process
-        self.port = port
-        self.map_name = map_name
-
-    def client(self) -> Any:
-        client = carla.Client("127.0.0.1", self.port)
-        client.set_timeout(20.0)
-        return client
-
-    def settings(self, **changes: Any) -> SessionSettings:
-        return SessionSettings(**{"port": self.port, "timeout_s": 20.0, "seed": 1, **changes})
-
-
-@contextmanager
-def serving() -> Iterator[Server]:
-    command = [sys.executable, "-m", "carla_saliency.server", "--port", "0", "--map", "curvy"]
-    with subprocess.Popen(
-        [*command, "--seed", "0", "--end-with-stdin"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            told = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+), map (\w+), seed 0\n", line)
-            assert told, line
-            yield Server(process, int(told[1]), told[2])
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-
-
-@pytest.fixture(scope="module")
-def shared_server() -> Iterator[Server]:
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared_server: Server) -> Iterator[Server]:
-    """The shared server, which every test must leave as it found it."""
-    before = look(shared_server.client())
-    yield shared_server
-    assert look(shared_server.client()) == before
-
-
-def look(client: Any) -> dict[str, Any]:
-    """Everything about a world that a session could spoil."""
-    world = client.get_world()
-    world.wait_for_tick(20.0)
-    return {
-        "settings": settings_of(world),
-        "weather": str(world.get_weather()),
-        "actors": {actor.id: (actor.type_id, place(actor)) for actor in world.get_actors()},
-    }
-
-
-def settings_of(world: Any) -> dict[str, Any]:
-    settings = world.get_settings()
-    names = [name for name in dir(settings) if not name.startswith("_")]
-    return {name: getattr(settings, name) for name in names}
-
-
-def place(actor: Any) -> tuple[float, ...]:
-    at = actor.get_transform()
-    turn = at.rotation
-    return (at.location.x, at.location.y, at.location.z, turn.pitch, turn.yaw, turn.roll)
 
 
 @contextmanager
@@ -155,14 +71,6 @@ def lived_in(server: Server) -> Iterator[dict[str, Any]]:
         world.apply_settings(found)
         world.set_weather(weather)
         world.wait_for_tick(20.0)
-
-
-def drive(session: CarlaSession, ticks: int, decision: Decision = ROLL) -> list[Observation]:
-    seen = [session.start()]
-    for _ in range(ticks):
-        session.send(decision)
-        seen.append(session.receive())
-    return seen
 
 
 def test_two_hundred_ticks_have_every_frame_number_right(server: Server) -> None:
@@ -437,11 +345,10 @@ def test_a_window_is_woken_while_the_server_hangs_and_the_time_out_is_one_line()
         session.send(ROLL)
         with pytest.raises(SimulatorError, match="stopped answering while waiting for the next"):
             session.receive()
-    times = [at for at, _ in woken]
-    assert len(times) >= 20  # every 100 ms for 2 s
-    assert woken[-1][1].what == "waiting for the next frame"
-    assert woken[-1][1].limit_s == 2.0
-    assert woken[-1][1].server == f"127.0.0.1:{server.port}"
+    waits = [waiting for _, waiting in woken if waiting.what == "waiting for the next frame"]
+    assert len(waits) >= 20  # every 100 ms for 2 s
+    assert waits[-1].limit_s == 2.0
+    assert waits[-1].server == f"127.0.0.1:{server.port}"
     assert session.restored == (
         "The server could not be put back as it was: it does not answer any more."
     )

@@ -14,6 +14,7 @@ from carla_saliency.data.dataset import Dataset, DatasetWriter
 from carla_saliency.data.grids import Grids
 from carla_saliency.data.labels import Label
 from carla_saliency.errors import BadInputError
+from carla_saliency.insight.calibration import load_calibration
 from carla_saliency.network.contract import load_contract
 from carla_saliency.network.preprocess import ContractPreprocess
 from carla_saliency.training.batches import Batches
@@ -74,6 +75,14 @@ def test_a_trained_network_follows_what_it_was_shown(tmp_path: Path, caplog) -> 
     assert contract.wheelbase_m == 2.5
     assert contract.speed_kmh == (18.0, 19.1)
     assert contract.crop == CONTRACT.crop
+    calibration = load_calibration(out, contract)
+    assert calibration is not None
+    known = calibration.known
+    assert known is not None
+    assert calibration.nominal is None
+    assert (known.source, known.layer, known.features.shape) == ("training", "dense2", (270, 50))
+    grey = known.picture(0).mean(axis=(0, 1))
+    assert grey.max() - grey.min() < 10, "the frames' own noise, in RGB"
     report = json.loads((tmp_path / "net.training.json").read_text())
     assert report["frames"] == {"trained": 270, "validated": 30}
     assert len(report["epochs"]) == 5
