@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from carla_saliency import factory, stopping
-from carla_saliency.commands.inspecting import Inspecting
+from carla_saliency.commands.crew import Crew
 from carla_saliency.commands.looking import Parts
 from carla_saliency.commands.screen import (
     HandDriving,
@@ -29,18 +28,12 @@ from carla_saliency.draw.state import Interlude, UiState
 from carla_saliency.drive import drive
 from carla_saliency.embedded import START_TIMEOUT_S, EmbeddedServer
 from carla_saliency.errors import BadInputError, SimulatorError
-from carla_saliency.factory import Letter, Rider, Subject
-from carla_saliency.insight.analyst import Analyst
-from carla_saliency.insight.classes import tag_table
+from carla_saliency.factory import Letter, Rider
 from carla_saliency.output.clips import AFTER_S, BEFORE_S, Clips
 from carla_saliency.output.names import DEFAULT_NAME, free_name
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window, has_display
-from carla_saliency.pilot.explaining import Explaining
-from carla_saliency.pilot.learned import LearnedPilot
-from carla_saliency.pilot.seat import Seat
-from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.settings import DEFAULT_HOST, DEFAULT_PORT, DriveSettings, parse_size
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.connect import probe
@@ -49,6 +42,7 @@ from carla_saliency.summary import DriveLog, table
 from carla_saliency.timing import Pacer
 
 EXIT_FAILED = 1
+KEY_PICTURE_S = 1.0  # a clip's video begins with the key picture before its first frame
 LOOK_S = 1.0  # how long a server on this computer may take to answer before ours is started
 
 
@@ -135,123 +129,33 @@ class _Drive:
         if not embedded:  # somebody else's world: say that it is as it was
             stack.callback(lambda: say(session.restored))
         stack.enter_context(session)
-        pilot = self._make_pilot(stack, session)
-        for line in self._remarks(session, pilot):
+        watched = self._window is not None
+        crew = Crew(stack, settings, self._riders, session, say, watched)
+        for line in crew.remarks():
             say(line)
-        events = self._events_folder()
-        past_s = BEFORE_S + AFTER_S + 1.0 if events is not None else 0.0
-        recorder = Recorder(
-            self._size,
-            settings.fps,
-            say,
-            self.trouble.append,
-            past_s,
-            may_skip=self._window is not None,
-        )
+        recorder, past, clips = self._make_memory(stack)
+        parts = crew.parts(recorder, past, clips)
+        self._screen = self._make_screen(session, parts, crew)
+        self._loop(session, parts, self._screen)
+
+    def _make_memory(self, stack: ExitStack) -> tuple[Recorder, Past, Clips]:
+        """Return what keeps the drive: the video, the last 20 s, the clips of events."""
+        settings, fail = self._settings, self.trouble.append
+        wanted = settings.events
+        if wanted is None:
+            wanted = "none" if self._window is None else "events"
+        folder = None if wanted == "none" else Path(wanted)
+        past_s = 0.0 if folder is None else BEFORE_S + AFTER_S + KEY_PICTURE_S
+        may_skip = self._window is not None  # nobody waits in a drive that nobody watches
+        recorder = Recorder(self._size, settings.fps, say, fail, past_s, may_skip=may_skip)
         stack.enter_context(recorder)
         if (record := self._record_to()) is not None:
             recorder.start(record)
         past = stack.enter_context(Past())
-        clips = Clips(events, past, recorder, say, self.trouble.append, settings=asdict(settings))
-        stack.enter_context(clips)
-        no_classes = self._no_classes(session)
-        tag_groups = None if no_classes else tag_table(session.info.server_version)
-        examiners = {
-            letter: factory.make_examiner(rider, settings, tag_groups)
-            for letter, rider in self._riders.items()
-        }
-        analyst = factory.make_analyst(self._riders, examiners, settings, session.car, say)
-        subjects = {
-            letter: factory.make_subject(rider, examiners[letter], settings)
-            for letter, rider in self._riders.items()
-        }
-        inspecting = Inspecting(subjects)
-        stack.callback(inspecting.close)
-        parts = Parts(
-            pilot=pilot,
-            world=session,
-            recorder=recorder,
-            past=past,
-            clips=clips,
-            analyst=analyst,
-            inspecting=inspecting,
-            change_layer=self._change_layer,
-            layer=lambda: self._riders[pilot.letter].layer() or "",
-            usual_on_road=lambda: analyst.usual_on_road,
-            follows=settings.follow is not None,
-            tick_s=1 / settings.fps,
-        )
-        self._screen = self._make_screen(session, parts, subjects)
-        self._loop(session, pilot, analyst, self._screen)
+        clips = Clips(folder, past, recorder, say, fail, settings=asdict(settings))
+        return recorder, past, stack.enter_context(clips)
 
-    def _make_pilot(self, stack: ExitStack, session: CarlaSession) -> LearnedPilot:
-        settings, steering, b = self._settings, self._steering, self._riders.get("B")
-        explaining = Explaining(
-            self._explainers,
-            settings.every,
-            self._window is None,
-            1 / settings.fps,
-            say,
-            beside=None if b is None else b.explainers,
-        )
-        stack.callback(explaining.close)
-        shadow: Seat | Literal["expert"] | None = None
-        if b is not None:
-            contract = b.steering.contract
-            shadow = Seat(b.steering.title, b.explainers, session.car, contract)
-        elif settings.shadow == "expert":
-            shadow = "expert"
-        return LearnedPilot(
-            self._explainers,
-            session.car,
-            steering.contract,
-            SpeedControl(settings.speed / 3.6),
-            explaining=explaining,
-            throttle=factory.throttle_of(steering, settings),
-            compared=factory.compared(settings),
-            title=steering.title,
-            shadow=shadow,
-        )
-
-    def _remarks(self, session: CarlaSession, pilot: LearnedPilot) -> list[str]:
-        """Return lines about what differs from what one may expect."""
-        settings, lines = self._settings, []
-        for rider in self._riders.values():
-            lines += rider.steering.lines()
-            lines += factory.contract_warnings(settings, rider.steering, session.car)
-        if settings.lights == "obey" and not session.info.traffic_lights:
-            lines.append(
-                f"--lights obey: {session.info.map_name} has no traffic lights on this server"
-            )
-        return [
-            *lines,
-            pilot.seat.rescaling_text,
-            session.info.guest_text,
-            session.info.semantic_trouble,
-        ]
-
-    def _no_classes(self, session: CarlaSession) -> str:
-        """Return why there is no attention by class; "" if there is."""
-        if self._settings.semantic == "off":
-            return "no attention by class: --semantic off"
-        return session.info.semantic_trouble
-
-    def _change_layer(self, method: str, by: int) -> None:
-        """Ask the methods of all networks about the next layer."""
-        for rider in self._riders.values():
-            if isinstance(rider.explainers, factory.Explainers):
-                rider.explainers.change_layer(method, by)
-
-    def _events_folder(self) -> Path | None:
-        """Return where clips go; no folder is made before the first event."""
-        wanted = self._settings.events
-        if wanted is None:
-            wanted = "none" if self._window is None else "events"
-        return None if wanted == "none" else Path(wanted)
-
-    def _make_screen(
-        self, session: CarlaSession, parts: Parts, subjects: Mapping[Letter, Subject]
-    ) -> Screen:
+    def _make_screen(self, session: CarlaSession, parts: Parts, crew: Crew) -> Screen:
         info, car, settings = session.info, session.car, self._settings
         world = world_line(
             info.map_name, info.weather, info.spawn_index, self._steering.title, info.delta_s
@@ -260,31 +164,28 @@ class _Drive:
         state = UiState(
             method=self._meaning,
             world=world,
-            no_classes=self._no_classes(session),
+            no_classes=crew.no_classes,
             calibrated=self._riders["A"].calibration is not None,
         )
-        asked = {letter: subject.questions.apart() for letter, subject in subjects.items()}
         return Screen(
             self._painter,
             self._window,
             parts,
             self._log.timer,
             state,
-            lambda frame: asked[parts.pilot.letter].steer([frame]),
+            crew.steer,
             settings.on_failure,
         )
 
-    def _loop(
-        self, session: CarlaSession, pilot: LearnedPilot, analyst: Analyst, screen: Screen
-    ) -> None:
+    def _loop(self, session: CarlaSession, parts: Parts, screen: Screen) -> None:
         settings = self._settings
         pace = float(self._window is not None) if settings.pace is None else settings.pace
         pacer = Pacer(1 / settings.fps, pace)
-        for step in drive(session, pilot):
+        for seen in drive(session, parts.pilot):
             stopping.check()
             pacer.advance()
             with self._log.timer.section("insight"):
-                step = analyst.examine(step)
+                step = parts.analyst.examine(seen)
             screen.finish(step)
             self._log.add(step)
             _tell(step)
@@ -321,7 +222,14 @@ class _Drive:
             car_width_m=car_width_m,
             scaling=self._settings.scale,
             shadow_contract=None if shadow is None else shadow.steering.contract,
+            names=self._names(),
         )
+
+    def _names(self) -> tuple[str, str]:
+        """Return what A and B are called in the window."""
+        shadow = self._riders.get("B")
+        b = "expert" if self._settings.shadow == "expert" else "B"
+        return self._steering.title, b if shadow is None else shadow.steering.title
 
     def _record_to(self) -> Path | None:
         settings = self._settings

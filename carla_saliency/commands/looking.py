@@ -89,6 +89,7 @@ class Parts:
         layer: Returns that name.
         usual_on_road: Returns the usual share of attention on road and lines.
         follows: Somebody else ticks the world.
+        remembers: The last 20 s are wanted: somebody may look at them, or clips are kept.
         folder: For screenshots and saved frames.
         tick_s: Simulated seconds of a tick.
     """
@@ -104,6 +105,7 @@ class Parts:
     layer: Callable[[], str]
     usual_on_road: Callable[[], float | None]
     follows: bool = False
+    remembers: bool = True
     folder: Path = field(default_factory=Path)
     tick_s: float = 0.05
     masks: Masks = field(default_factory=Masks)

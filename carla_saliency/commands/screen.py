@@ -111,7 +111,8 @@ class Screen:
         self._last = step
         self._ends_s.append(time.perf_counter())
         self._remember_parts(step)
-        parts.past.add(step)
+        if parts.remembers:
+            parts.past.add(step)
         for event in (*step.observation.events, *step.findings.events):
             ago = step.observation.frame.frame_id - event.frame_id
             parts.clips.add(event, step.observation.frame.sim_s - ago * parts.tick_s)

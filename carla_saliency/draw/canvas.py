@@ -14,6 +14,7 @@ from carla_saliency.draw.layout import Box, Layout, Pixels
 from carla_saliency.draw.palette import Colour
 from carla_saliency.draw.text import CAP_HEIGHT, MAX_CACHED, SMALL, Align, Style, Type
 
+ROOMY = 0.7  # pixels per unit: in a smaller window, lines of text touch each other
 FINE = 8  # shapes are drawn this many times larger, then made small: smooth edges
 
 
@@ -179,6 +180,7 @@ class Canvas:
         colour: Colour,
         style: Style = SMALL,
         align: Align = "left",
+        on: Colour | None = None,
     ) -> Pixels:
         """Write a text into its slot, never beyond its sides, centred between top and bottom.
 
@@ -188,6 +190,7 @@ class Canvas:
             colour: Of the letters.
             style: Size and weight.
             align: To which side of the slot.
+            on: What is below it, where that is one colour and nothing else: it takes less time.
 
         Returns:
             The pixels that it took, from the top to the bottom of its capitals.
@@ -196,7 +199,7 @@ class Canvas:
         type_ = self.pens.type
         p = self.pens.pixels(slot)
         chosen = type_.choose(variants, style, p.w)
-        sprite = type_.surface(chosen, style, colour)
+        sprite = type_.surface(chosen, style, colour, on if self.layout.k >= ROOMY else None)
         free = p.w - sprite.get_width()
         x = p.x + {"left": 0, "centre": free // 2, "right": free}[align]
         self.surface.blit(sprite, (x, type_.top_px(p.y + p.h / 2, style)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from carla_saliency.core import MapCheck
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.layout import CONTROLS_R, MAP_CHECK, Box
-from carla_saliency.draw.palette import GRID, HIGH, LOW, MID, ON_BADGE, WARNING
+from carla_saliency.draw.palette import BACKGROUND, GRID, HIGH, LOW, MID, ON_BADGE, WARNING
 from carla_saliency.draw.text import STRONG
 from carla_saliency.draw.words import NONE, Degrees
 
@@ -28,12 +28,13 @@ def draw(canvas: Canvas, check: MapCheck | None, calibrated: bool, degrees: Degr
         row = _row(i + 1)
         colour = WARNING if doubt else MID
         width = canvas.width(number) + 1
-        canvas.text(Box(row.x, row.y, row.w - width - 6, row.h), names, colour)
+        canvas.text(Box(row.x, row.y, row.w - width - 6, row.h), names, colour, on=BACKGROUND)
         canvas.text(
             Box(row.right - width, row.y, width, row.h),
             number,
             WARNING if doubt else HIGH,
             align="right",
+            on=BACKGROUND,
         )
 
 
@@ -57,7 +58,7 @@ def _verdict(canvas: Canvas, check: MapCheck | None, calibrated: bool) -> None:
     names: tuple[str, ...] = ("map check",)
     if not calibrated:
         names = ("map check · not calibrated", "check · not calibrated", "not calibrated")
-    canvas.text(Box(row.x, row.y, row.w - width - 8, row.h), names, LOW)
+    canvas.text(Box(row.x, row.y, row.w - width - 8, row.h), names, LOW, on=BACKGROUND)
 
 
 def rows(check: MapCheck | None, degrees: Degrees) -> tuple[Row, Row]:

@@ -123,7 +123,7 @@ def usual(canvas: Canvas, on_road: float) -> None:
     top = line + 5 if below else line - 5 - box_height
     box = Box(STRIP_B.x + 6, top, canvas.width(text) + 12, box_height)
     canvas.plate(box, BACKGROUND)
-    canvas.text(box, text, HIGH, align="centre")
+    canvas.text(box, text, HIGH, align="centre", on=BACKGROUND)
 
 
 def none(canvas: Canvas, why: str) -> None:
@@ -156,13 +156,15 @@ def legend(
         right = x + width
         if effects is not None:
             text, colour = _effect(i, effects, degrees)
-            canvas.text(Box(right - slots[1], y, slots[1], 16), text, colour, align="right")
+            canvas.text(
+                Box(right - slots[1], y, slots[1], 16), text, colour, align="right", on=BACKGROUND
+            )
             right -= slots[1] + 4
         percent = NONE if shares is None else f"{shares.share[i] * 100:.0f}"
         slot = slots[0] if len(percent) < 3 else canvas.width(percent) + 1
-        canvas.text(Box(right - slot, y, slot, 16), percent, HIGH, align="right")
+        canvas.text(Box(right - slot, y, slot, 16), percent, HIGH, align="right", on=BACKGROUND)
         left = x + swatch + gap
-        canvas.text(Box(left, y, right - slot - 2 - left, 16), names, MID)
+        canvas.text(Box(left, y, right - slot - 2 - left, 16), names, MID, on=BACKGROUND)
     _note(canvas, effects, degrees)
 
 
@@ -205,4 +207,4 @@ def _note(canvas: Canvas, effects: ClassEffects | None, degrees: Degrees) -> Non
         f"% · {unit} if gone{end}",
         f"% · {unit} if gone",
     )
-    canvas.text(LEGEND_NOTE, variants, LOW)
+    canvas.text(LEGEND_NOTE, variants, LOW, on=BACKGROUND)

@@ -93,26 +93,26 @@ class Budget:
         for i, name in enumerate(self._names):
             canvas.fill(Box(x, FOOT.y + 10, 10, 10), PARTS[i % len(PARTS)])
             width = canvas.width(name) + 1
-            canvas.text(Box(x + 15, FOOT.y, width, FOOT.h), name, MID)
+            canvas.text(Box(x + 15, FOOT.y, width, FOOT.h), name, MID, on=PANEL)
             x += 15 + width + 6
             text = f"{values[i]:.0f}" if values else NONE
-            canvas.text(Box(x, FOOT.y, slot, FOOT.h), text, HIGH, align="right")
+            canvas.text(Box(x, FOOT.y, slot, FOOT.h), text, HIGH, align="right", on=PANEL)
             x += slot + 12
         return self._total(canvas, values, x) if self._names else x
 
     def _total(self, canvas: Canvas, values: list[float], x: float) -> float:
         over = sum(values) > self.tick_ms
         width = canvas.width("=") + 1
-        canvas.text(Box(x, FOOT.y, width, FOOT.h), "=", MID)
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), "=", MID, on=PANEL)
         x += width + 6
         width = canvas.width("8" * self._digits, STRONG) + 1
         text = f"{sum(values):.0f}" if values else NONE
         colour = FAILURE if over else HIGH
-        canvas.text(Box(x, FOOT.y, width, FOOT.h), text, colour, STRONG, "right")
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), text, colour, STRONG, "right", on=PANEL)
         x += width + 5
         limit = f"of {self.tick_ms:.0f} ms"
         width = canvas.width(limit) + 1
-        canvas.text(Box(x, FOOT.y, width, FOOT.h), limit, MID)
+        canvas.text(Box(x, FOOT.y, width, FOOT.h), limit, MID, on=PANEL)
         return x + width
 
 
@@ -198,6 +198,6 @@ def message(canvas: Canvas, left: float, text: str, tone: Tone, hints: tuple[str
     slot = Box(left + 16, FOOT.y, FOOT.right - 12 - left - 16, FOOT.h)
     if text:
         mark = "▲ " if tone == "warning" else ""
-        canvas.text(slot, f"{mark}{text}", TONES[tone], SMALL, "right")
+        canvas.text(slot, f"{mark}{text}", TONES[tone], SMALL, "right", on=PANEL)
     else:
-        canvas.text(slot, hints, LOW, SMALL, "right")
+        canvas.text(slot, hints, LOW, SMALL, "right", on=PANEL)

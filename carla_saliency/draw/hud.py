@@ -113,7 +113,7 @@ def counters(canvas: Canvas, frame_id: int | None, sim_s: float | None, fps: flo
         NONE if fps is None else f"{fps:.1f} fps",
     )
     for slot, text in zip(_counters(canvas), texts, strict=True):
-        canvas.text(slot, text, HIGH, align="right")
+        canvas.text(slot, text, HIGH, align="right", on=PANEL)
 
 
 def title(canvas: Canvas, slot: Box, words: Title) -> None:
@@ -166,7 +166,7 @@ def controls(
     steering = control.steering
     value = degrees.of_command(steering)
     colour = LEFT if steering < 0 else RIGHT
-    canvas.text(Box(12, 426, 104, 30), signed(steering, 3), HIGH, BIG, "right")
+    canvas.text(Box(12, 426, 104, 30), signed(steering, 3), HIGH, BIG, "right", on=BACKGROUND)
     if degrees.car is not None:
         shown = f"{abs(value):.1f}"
         side = "left" if steering < 0 else "right"
@@ -211,7 +211,7 @@ def controls_unknown(canvas: Canvas) -> None:
 def pedal_names(canvas: Canvas, brake: str) -> None:
     """Draw the names of the pedals."""
     for pedal, name in zip(_PEDALS, ("thr", brake), strict=True):
-        canvas.text(Box(pedal.x - 42, pedal.y - 2, 37, 16), name, MID, align="right")
+        canvas.text(Box(pedal.x - 42, pedal.y - 2, 37, 16), name, MID, align="right", on=BACKGROUND)
 
 
 def _place(steering: float) -> float:

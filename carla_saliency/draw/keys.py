@@ -61,7 +61,7 @@ INSPECT = Group(
 RECORD = Group(
     "Record",
     (
-        ("R", "start, stop video and telemetry"),
+        ("R", "start, stop the video"),
         ("Y", "bookmark this moment"),
         ("Shift+Y", "show the last event"),
         ("F12", "save a screenshot"),

@@ -15,7 +15,7 @@ from carla_saliency.draw.layout import (
     STRIP_SPEED,
     Box,
 )
-from carla_saliency.draw.palette import AREA, HIGH, LOW, MID, OTHER, ROOM, Colour
+from carla_saliency.draw.palette import AREA, BACKGROUND, HIGH, LOW, MID, OTHER, ROOM, Colour
 from carla_saliency.draw.traces import OFFSET_RANGE_M, Mode
 from carla_saliency.draw.words import NONE, Degrees, signed
 
@@ -161,10 +161,11 @@ def name(
         canvas.fill(Box(x, y - 6, 19, 12), colour)
     indent = 26 if sample else 0
     width = box.w - indent - canvas.width(WIDEST) - 6
-    canvas.text(Box(x + indent, y - 8, width, 16), names, MID)
+    canvas.text(Box(x + indent, y - 8, width, 16), names, MID, on=BACKGROUND)
 
 
 def value(canvas: Canvas, box: Box, y: float, text: str, colour: Colour = HIGH) -> None:
     """Write a value at the right of a legend's row."""
     width = canvas.width(WIDEST) + 2
-    canvas.text(Box(box.right - width, y - 8, width, 16), text, colour, align="right")
+    slot = Box(box.right - width, y - 8, width, 16)
+    canvas.text(slot, text, colour, align="right", on=BACKGROUND)

@@ -14,16 +14,16 @@ from carla_saliency.core import CausalCheck, Contract, Image, Place
 from carla_saliency.draw import panes
 from carla_saliency.draw.canvas import Canvas
 from carla_saliency.draw.layout import PANE_L, Box, Pixels, fit, part
-from carla_saliency.draw.palette import HIGH, MASKED, ON_BADGE
+from carla_saliency.draw.palette import HIGH, ON_BADGE
 from carla_saliency.draw.placing import place_label
 from carla_saliency.draw.state import MaskBox
 from carla_saliency.draw.text import TAG
 from carla_saliency.draw.words import Degrees, signed
 
 SMALLEST = 12.0  # units, half an ellipse: a smaller one could not be seen
-AROUND = 1.2  # an ellipse through the corners of a place would be 1.41 times as large
 LABEL_HEIGHT = 22.0
 HANDLE = 4.0  # units, half the side of a mask's corner
+MASKED, SEEN_THROUGH = 82, 0.15  # a mask's grey, and how much of the picture is left in it
 HATCH, HATCH_LIGHT = 9, 42  # units from line to line; how much lighter a line is
 _POINTS = 96
 _DASHES = 14
@@ -101,7 +101,7 @@ def _mask(canvas: Canvas, p: Pixels, mask: MaskBox, in_force: bool, degrees: Deg
     view = canvas.view(p)
     step = max(5, round(HATCH * canvas.layout.k))
     if not in_force:
-        cv2.addWeighted(view, 0.15, np.full_like(view, MASKED), 0.85, 0.0, dst=view)
+        view[...] = cv2.convertScaleAbs(view, alpha=SEEN_THROUGH, beta=MASKED)
     lines = _hatch(canvas.layout.height_px, canvas.layout.width_px, step)[: p.h, : p.w]
     cv2.add(view, lines, dst=view)
     canvas.surface.fill(HIGH, (p.x, p.y, p.w, 1))
@@ -127,7 +127,7 @@ def _hatch(height: int, width: int, step: int) -> Image:
 def _mask_words(mask: MaskBox, degrees: Degrees) -> tuple[str, ...]:
     name = f"mask {mask.letter}"
     if mask.before is None or mask.after is None:
-        return (f"{name}: asking the network", f"{name}: …", mask.letter)
+        return (name, mask.letter)
     before, after = signed(mask.before, 2), signed(mask.after, 2)
     if degrees.car is None:
         change = signed(mask.after - mask.before, 2)
@@ -144,12 +144,12 @@ def _mask_words(mask: MaskBox, degrees: Degrees) -> tuple[str, ...]:
 
 
 def _ellipse(canvas: Canvas, crop: Pixels, place: Place, solid: bool) -> Box:
-    """Draw a blob's ellipse; return the box around it, in units."""
+    """Draw the ellipse that was filled in; return the box around it, in units."""
     k, pane = canvas.layout.k, canvas.pens.pixels(PANE_L)
     top, bottom, left, right = place
     x, y = crop.x + (left + right) / 2 - pane.x, crop.y + (top + bottom) / 2 - pane.y
-    a = max(SMALLEST * k, (right - left) / 2 * AROUND)
-    b = max(SMALLEST * k, (bottom - top) / 2 * AROUND)
+    a = max(SMALLEST * k, (right - left) / 2)
+    b = max(SMALLEST * k, (bottom - top) / 2)
     view = canvas.view(PANE_L)
     cv2.fillPoly(view, _rings((x, y), a, b, 2 * k, solid), ON_BADGE, cv2.LINE_8, 4)
     cv2.fillPoly(view, _rings((x, y), a, b, k, solid), HIGH, cv2.LINE_AA, 4)
@@ -188,7 +188,7 @@ def _write(canvas: Canvas, labels: list[_Label], taken: list[Box]) -> None:
     for label in labels:
         sizes = tuple((canvas.width(text, TAG) + 12, LABEL_HEIGHT) for text in label.variants)
         number, box = place_label(PANE_L, label.about, sizes, tuple(taken), marked, label.above)
-        canvas.plate(box, HIGH if label.light else ON_BADGE)
-        colour = ON_BADGE if label.light else HIGH
-        canvas.text(box, label.variants[number], colour, TAG, "centre")
+        plate, colour = (HIGH, ON_BADGE) if label.light else (ON_BADGE, HIGH)
+        canvas.plate(box, plate)
+        canvas.text(box, label.variants[number], colour, TAG, "centre", on=plate)
         taken.append(box)

@@ -37,7 +37,7 @@ class Memory:
     Attributes:
         history: Of the strips.
         scales: Of the maps of A and of B.
-        last: The newest step that was painted; None before the first.
+        last: The step that was painted last, also one of the past; None before the first.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Memory:
         self.history = History(tick_s)
         self.scales = {name: Scales(d.of_map, own) for name, d in degrees.items()}
         self.last: DriveStep | None = None
+        self._newest: DriveStep | None = None
         self._degrees = degrees
         self._width = width
         self._tick_s = tick_s
@@ -67,20 +68,21 @@ class Memory:
         Returns:
             Whether the step is a new one.
         """
-        frame, last = step.observation.frame, self.last
-        past = state.inspection is not None and last is not None
-        past &= frame.sim_s <= self.history.now_s
-        same = last is not None and last.observation.frame.frame_id == frame.frame_id
+        frame, newest = step.observation.frame, self._newest
+        past, same = False, False
+        if newest is not None:
+            past = state.inspection is not None and frame.sim_s <= self.history.now_s
+            same = frame.frame_id == newest.observation.frame.frame_id
         new = not (past or same)
         if new:
             self._remember(step)
-        if new:
             for name in _HOLD_S:
                 if (value := getattr(step.findings, name)) is not None:
                     self._held[name] = frame.sim_s, value
         self._rescale(step, state, past)
         if new:
             self._flag_events(step)
+            self._newest = step
         self._flag_bookmarks(state.events)
         self.last = step
         return new
@@ -112,7 +114,7 @@ class Memory:
         if decision.expert_steering is not None:
             values[Field.EXPERT] = live.of_command(decision.expert_steering)
         if decision.driver in ("manual", "autopilot"):
-            control = observation.applied or decision.control
+            control = decision.control if observation.applied is None else observation.applied
             values[Field.BY_HAND] = live.of_command(control.steering)
         if observation.lane is not None:
             values[Field.OFFSET_M] = observation.lane.offset_m
@@ -144,8 +146,8 @@ class Memory:
         return found
 
     def _flag_events(self, step: DriveStep) -> None:
-        driver, last, frame = step.decision.driver, self.last, step.observation.frame
-        if last is not None and driver != last.decision.driver:
+        driver, newest, frame = step.decision.driver, self._newest, step.observation.frame
+        if newest is not None and driver != newest.decision.driver:
             self.flag({"manual": "by hand"}.get(driver, driver), "mid")
         for event in (*step.observation.events, *step.findings.events):
             text = event.kind.value

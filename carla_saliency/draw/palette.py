@@ -29,7 +29,6 @@ ROOM = _rgb("262B33")  # between grid and line: a wide band
 AREA = _rgb("3A414B")  # below the speed
 ON_BADGE = _rgb("0B0C0E")
 OTHER = _rgb("7FE3C0")  # network B: always dashed or named as well
-MASKED = _rgb("5B626C")  # what a person masked
 CLASSES = tuple(
     _rgb(text)  # in the order of `core.GROUPS`; what is off the road has a hue
     for text in (

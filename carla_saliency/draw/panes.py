@@ -112,7 +112,7 @@ def alarm(canvas: Canvas, pane: Box, text: str | Sequence[str]) -> Box:
     band = Box(pane.x, pane.y, pane.w, BAND_HEIGHT)
     canvas.fill(band, WARNING)
     slot = Box(pane.x + 12, pane.y, pane.w - 24, BAND_HEIGHT)
-    canvas.text(slot, [f"▲ {line}" for line in variants], ON_BADGE, BAND)
+    canvas.text(slot, [f"▲ {line}" for line in variants], ON_BADGE, BAND, on=WARNING)
     return band
 
 

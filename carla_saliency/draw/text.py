@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import pygame
 import pygame.font
 
 from carla_saliency.draw.palette import Colour
@@ -56,7 +57,7 @@ class Type:
         pygame.font.init()
         self._k = k
         self._fonts: dict[Style, pygame.font.Font] = {}
-        self._written: dict[tuple[str, Style, Colour], pygame.Surface] = {}
+        self._written: dict[tuple[str, Style, Colour, Colour | None], pygame.Surface] = {}
         self._widths: dict[tuple[str, Style], int] = {}
 
     def size_px(self, style: Style) -> int:
@@ -88,16 +89,33 @@ class Type:
             text = text[:-1]
         return text.rstrip() + "…" if text else ""
 
-    def surface(self, text: str, style: Style, colour: Colour) -> pygame.Surface:
-        """Return a text as a surface with an alpha channel; don't change it."""
-        key = (text, style, colour)
+    def surface(
+        self, text: str, style: Style, colour: Colour, on: Colour | None = None
+    ) -> pygame.Surface:
+        """Return a text as a surface with an alpha channel, or opaque on a colour; don't change it.
+
+        An opaque one is the same on a picture of that colour, but is drawn in a tenth of the time.
+        """
+        key = (text, style, colour, on)
         if key not in self._written:
             if len(self._written) >= MAX_CACHED:  # numbers change for ever: start again
                 self._written.clear()
-            self._written[key] = self._font(style).render(clean(text), True, colour)
+            letters = self._font(style).render(clean(text), True, colour)
+            if on is not None and letters.get_width():
+                letters = _opaque(letters, on)
+            self._written[key] = letters
         return self._written[key]
 
     def top_px(self, middle_px: float, style: Style) -> int:
         """Return where a surface must begin for its capitals to be centred on a row."""
         capital = CAP_HEIGHT * self.size_px(style)
         return round(middle_px + capital / 2 - self._font(style).get_ascent())
+
+
+def _opaque(letters: pygame.Surface, on: Colour) -> pygame.Surface:
+    """Return letters on a colour, in the format of the pictures."""
+    width, height = letters.get_size()
+    surface = pygame.image.frombuffer(bytearray(3 * width * height), (width, height), "RGB")
+    surface.fill(on)
+    surface.blit(letters, (0, 0))
+    return surface

@@ -9,6 +9,8 @@ from carla_saliency.draw import compare
 from carla_saliency.draw.state import Tone, UiState
 from carla_saliency.draw.words import camera_facts, facts, map_facts
 
+MASKED = "▲ masks in force"
+
 
 @dataclass(frozen=True, slots=True)
 class Title:
@@ -41,12 +43,15 @@ def left(
     """
     decision, view, causal = step.decision, step.observation.view, step.findings.causal
     if compare.pair(decision, state):
-        return _network(step, "A", names[0])
+        title = _network(step, "A", names[0])
+        if state.masks_in_force:
+            return Title(title.name, (f"{names[0]} · ▲ masks in force", MASKED), "warning")
+        return title
     if view is not None and state.inspection is None:
         return Title("CAMERA", (f"{view.name} · not what the network sees", view.name))
     if state.masks_in_force:
-        text = "▲ masks in force: the network does not see what is hatched"
-        return Title("CAMERA", (text, "▲ masks in force"), "warning")
+        text = f"{MASKED}: the network does not see what is hatched"
+        return Title("CAMERA", (text, MASKED), "warning")
     if state.inspection is not None and state.inspection.frozen:
         return Title("CAMERA", ("view frozen, car drives on",), "high")
     if causal is not None:

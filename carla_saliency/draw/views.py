@@ -114,28 +114,16 @@ class Panes:
             hint = " ".join(decision.explanation.meaning.hint)
             if hint:
                 panes.aside(canvas, PANE_R, self._crop_top(canvas, step), hint)
-        aside = step.observation.view is not None and state.inspection is None
-        if not aside and not (pair and letter == "B"):
-            self._marks(canvas, step, state, letter, taken)
+        if pair or step.observation.view is None or state.inspection is not None:
+            self._marks(canvas, step, state, taken)
 
-    def _marks(
-        self,
-        canvas: Canvas,
-        step: DriveStep,
-        state: UiState,
-        letter: compare.Letter,
-        taken: list[Box],
-    ) -> None:
-        marks.draw(
-            canvas,
-            _picture(step),
-            self._contracts[letter],
-            self._degrees[letter],
-            step.findings.causal,
-            state.masks,
-            state.masks_in_force,
-            taken,
-        )
+    def _marks(self, canvas: Canvas, step: DriveStep, state: UiState, taken: list[Box]) -> None:
+        letter, causal = compare.letter(step.decision), step.findings.causal
+        if letter == "B" and compare.pair(step.decision, state):
+            causal = None  # it is about the map in the other pane
+        picture, contract, degrees = _picture(step), self._contracts[letter], self._degrees[letter]
+        masks, in_force = state.masks, state.masks_in_force
+        marks.draw(canvas, picture, contract, degrees, causal, masks, in_force, taken)
 
     def _crop_top(self, canvas: Canvas, step: DriveStep) -> float:
         """Return the first row that the network sees, in units: above it nothing is hidden."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carla_saliency.core import Car, Explainer
+from carla_saliency.errors import BadInputError
 from carla_saliency.factory.explainers import (
     Explainers,
     drive_explainers,
@@ -22,7 +23,12 @@ from carla_saliency.factory.questions import Questions
 from carla_saliency.factory.session import camera_size
 from carla_saliency.factory.steering import Steering
 from carla_saliency.insight.analyst import Analyst
-from carla_saliency.insight.calibration import Calibration, load_calibration, read_calibration
+from carla_saliency.insight.calibration import (
+    Calibration,
+    load_calibration,
+    network_digest,
+    read_calibration,
+)
 from carla_saliency.insight.comparing import Comparing, View
 from carla_saliency.insight.examiner import Examiner
 from carla_saliency.insight.map_check import Limits
@@ -99,7 +105,13 @@ def calibration_of(steering: Steering, path: str | None = None) -> Calibration |
         BadInputError: If the file can't be used.
     """
     if path is not None:
-        return read_calibration(Path(path))
+        calibration = read_calibration(Path(path))
+        if calibration.network != network_digest(steering.path, steering.contract):
+            raise BadInputError(
+                f"--calibration {path} is of another network than {steering.path.name}, or of "
+                "other weights: calibrate this one (carla-saliency calibrate)"
+            )
+        return calibration
     return load_calibration(steering.path, steering.contract)
 
 
@@ -147,7 +159,10 @@ def make_analyst(
         comparing = Comparing(limit, car.max_steer_deg, a=a, b=b)
     return Analyst(
         examiners,
-        Triggers(riders["A"].calibration, car.max_steer_deg),
+        {
+            letter: Triggers(rider.calibration, car.max_steer_deg)
+            for letter, rider in riders.items()
+        },
         comparing,
         tick_s=1 / settings.fps,
         effects_every=settings.classes_every,

@@ -33,7 +33,7 @@ class Analyst:
 
     Args:
         examiners: Of the networks, by letter; the one that drives is examined.
-        triggers: Watch for events.
+        triggers: Watch for events; of each network.
         comparing: Compares with the shadow; None without one.
         tick_s: Simulated, and wanted wall, seconds of a tick.
         effects_every: Classes are painted over in every n-th map; None = as many as fit, measured.
@@ -47,14 +47,15 @@ class Analyst:
     def __init__(
         self,
         examiners: Mapping[Literal["A", "B"], Examiner],
-        triggers: Triggers,
+        triggers: Mapping[Literal["A", "B"], Triggers],
         comparing: Comparing | None = None,
         tick_s: float = 0.05,
         effects_every: int | None = None,
         say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._examiners, self._triggers, self._comparing = examiners, triggers, comparing
+        self._examiners, self._all_triggers, self._comparing = examiners, triggers, comparing
+        self._triggers = triggers["A"]
         self._tick_s, self._say, self._clock = tick_s, say, clock
         self._every = effects_every
         self._took_s: list[float] = []
@@ -78,10 +79,14 @@ class Analyst:
     def examine(self, step: DriveStep) -> DriveStep:
         """Return the step with what was found out about it."""
         decision, found = step.decision, Findings()
+        letter = self._letter(step)
+        if self._triggers is not self._all_triggers[letter]:  # drivers were swapped
+            self._triggers = self._all_triggers[letter]
+            self._triggers.forget()
         explanation = decision.explanation
         frame = decision.explained or decision.masked or step.observation.frame
         if explanation is not None:
-            found = self._of_map(self._examiner(step), frame, explanation)
+            found = self._of_map(self._examiners[letter], frame, explanation)
         events = []
         if self._comparing is not None:
             comparison, event = self._comparing.add(step)
@@ -92,9 +97,11 @@ class Analyst:
         found = replace(found, events=tuple(events), off_road_s=self._triggers.off_road_s)
         return replace(step, findings=found)
 
-    def _examiner(self, step: DriveStep) -> Examiner:
+    @staticmethod
+    def _letter(step: DriveStep) -> Literal["A", "B"]:
+        """Return whose steering and map the step has: that of the network that drives."""
         shadow = step.decision.shadow
-        return self._examiners["B" if shadow is not None and shadow.letter == "A" else "A"]
+        return "B" if shadow is not None and shadow.letter == "A" else "A"
 
     def _of_map(self, examiner: Examiner, frame: Frame, explanation: Explanation) -> Findings:
         """Return what is known of a map; one that was seen before is not examined again."""

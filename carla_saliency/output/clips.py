@@ -110,6 +110,11 @@ class Clips:
         self.close()
 
     @property
+    def keeps(self) -> bool:
+        """Return whether clips are saved, and events not listed only."""
+        return self._folder is not None
+
+    @property
     def entries(self) -> tuple[ClipEntry, ...]:
         """Return the events, oldest first."""
         self._writer.hear()

@@ -13,8 +13,9 @@ class Autopilot:
     """Lets a Traffic Manager steer the ego vehicle of a world that we tick.
 
     The Traffic Manager is started when it is first wanted. It works in a thread of its own, one
-    step at the end of each of our ticks, and what it asks the server then may end the whole process
-    with "terminate called" if no answer comes: so nothing of it is left running.
+    step at the end of each of our ticks, and what it asks the server then ends the whole process
+    with "terminate called" if no answer comes. That is a fault of the client library, in a window
+    of a few milliseconds; outside of it a server that is lost costs nothing but the session.
 
     Starting it resets the traffic lights, as CARLA does where a seed is set.
 
@@ -63,11 +64,26 @@ class Autopilot:
             self._take_away()
         return self._drives
 
+    def finish_step(self) -> None:
+        """Wait until its step of the last tick is over, so that its control is of every tick.
+
+        Raises:
+            SimulatorError: If the server does not answer.
+        """
+        if self._drives:
+            with server_calls("waiting for CARLA's autopilot"):
+                self._world.get_settings()  # answered after what it has sent
+
     def release(self) -> None:
         """Take the car away from it. Nothing is asked of the server."""
         if self._drives:
             self._ego.set_autopilot(False, self._port)
             self._drives = False
+
+    @property
+    def must_rest(self) -> bool:
+        """Whether a Traffic Manager stays behind, since `end` was not possible."""
+        return self._manager is not None
 
     def end(self) -> None:
         """End it. The server must answer: it is asked something for the last time.
@@ -99,5 +115,4 @@ class Autopilot:
     def _take_away(self) -> None:
         with server_calls("taking the car from CARLA's autopilot"):
             self.release()
-            # Answered after what it sent last: its control can't come after ours.
-            self._world.get_settings()
+            self._world.get_settings()  # its control can't come after ours

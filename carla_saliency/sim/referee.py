@@ -127,8 +127,11 @@ class Referee:
 
         rescue = Rescue.AHEAD if collided else Rescue.NEAREST
         by_network = facts.driver == "network"
-        is_held = self._when == "never" or (self._when == "when asked" and by_network)
-        is_new = not is_held or self._have_passed(facts.sim_s, self._trouble_s, _REARM_S)
+        # What the network did is held even if somebody else has taken the wheel since.
+        is_new = self._have_passed(facts.sim_s, self._trouble_s, _REARM_S)
+        is_held = self._when == "never" or (
+            self._when == "when asked" and (by_network or not is_new)
+        )
         if by_network and is_new:
             events.append(_event(facts, EventKind.INTERVENTION, reason))
         if is_held:

@@ -33,6 +33,8 @@ from carla_saliency.sim.world import (
 
 logger = logging.getLogger(__name__)
 
+_STREAM_TRIES_AGAIN_S = 1.5
+
 _RESCUE: dict[str, RescueWhen] = {
     "put-back": "at once",
     "pause": "when asked",
@@ -135,7 +137,9 @@ class Simulation(Stay):
         driver = orders.decision.driver
         has_it = autopilot.drives(driver == "autopilot")
         self._trouble = autopilot.trouble
-        return ticker.tick(None if has_it else orders.decision.control, driver, road)
+        observation = ticker.tick(None if has_it else orders.decision.control, driver, road)
+        autopilot.finish_step()
+        return observation
 
     def _change_weather(self, orders: Orders) -> None:
         weather, found = orders.weather, self._found
@@ -222,5 +226,9 @@ class Simulation(Stay):
         return "" if self._found is None else self._found.put_back(self._world)
 
     def _forget(self) -> None:
+        if self._autopilot is not None and self._autopilot.must_rest:
+            # It keeps the library's streams alive. One that has lost its server lets go of our
+            # callback when it tries again; amid the interpreter's end that would be a crash.
+            time.sleep(_STREAM_TRIES_AGAIN_S)
         self._road = self._ticker = self._rig = self._side = self._autopilot = None
         self._found = None

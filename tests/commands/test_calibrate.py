@@ -174,7 +174,7 @@ def test_the_shipped_network_has_its_calibration() -> None:
     assert known.picture(0).shape == (66, 200, 3)
     assert nominal.frames > 4000
     assert 0.5 < nominal.on_road < 0.9
-    assert nominal.shares.sum() == pytest.approx(1, abs=0.1)
+    assert nominal.shares.sum() == pytest.approx(1, abs=0.15)  # each a median
     assert nominal.jumps is not None
     assert nominal.limits is not None
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drawn import (
+    BLOBS,
     CONTRACT,
+    MASKS,
     STATE,
     compared,
     is_colour,
@@ -132,6 +134,17 @@ def test_the_titles_say_who_drives(
     assert said.count(f"A {roles[0]}") == said.count(f"B {roles[1]}") == 2  # title and legend
     assert any(text.startswith("dave2_town01.keras") for text in said)
     assert "dave2_augmented.keras · same method, layer and scale" in said
+
+
+def test_masks_are_marked_on_a_whoever_drives(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed, _ = record_texts(monkeypatch)
+    state = replace(COMPARE, masks=MASKS[:1], masks_in_force=True)
+    step = make_step(0, findings=make_findings(causal=BLOBS), shadow=shadow_of(0, letter="A"))
+    make_painter().paint(step, state)
+    said = [text for text, _, _ in placed]
+    assert "dave2_town01.keras · ▲ masks in force" in said
+    assert any(text.startswith("mask A: steering") for text in said)
+    assert not any("masked: " in text for text in said)  # that is about B's map
 
 
 def test_while_inspecting_the_layers_are_shown_instead() -> None:

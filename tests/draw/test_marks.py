@@ -55,11 +55,11 @@ def test_an_ellipse_is_around_the_very_pixels_that_the_network_saw(
     top, bottom, left, right = crop
     x = left + 100 / 200 * (right - left)
     y = top + 30 / 66 * (bottom - top)
-    half = 20 / 200 * (right - left) * marks.AROUND, 10 / 66 * (bottom - top) * marks.AROUND
+    half = 20 / 200 * (right - left), 10 / 66 * (bottom - top)
     assert (columns.min() + columns.max() + 1) / 2 == pytest.approx(x * k, abs=1.0)
     assert (rows.min() + rows.max() + 1) / 2 == pytest.approx(y * k, abs=1.0)
-    assert np.ptp(columns) / 2 == pytest.approx(half[0] * k, abs=3 * k)
-    assert np.ptp(rows) / 2 == pytest.approx(half[1] * k, abs=3 * k)
+    assert np.ptp(columns) / 2 == pytest.approx(half[0] * k, abs=3 * k + 0.5)
+    assert np.ptp(rows) / 2 == pytest.approx(half[1] * k, abs=3 * k + 0.5)
 
 
 def test_what_moves_the_steering_is_solid_and_what_does_not_is_dashed(
@@ -86,7 +86,7 @@ def test_labels_say_the_change_in_degrees(monkeypatch: pytest.MonkeyPatch) -> No
     assert words(monkeypatch, causal=BLOBS)[:2] == ["1  masked: +6.1°", "2  masked: −2.4°"]
     said = words(monkeypatch, masks=MASKS)
     assert said[0] == "mask A: steering +0.12 → −0.03 (Δ −10.5° at the wheels)"
-    assert said[2] == "mask C: asking the network"
+    assert said[2] == "mask C"
     said = words(monkeypatch, masks=MASKS, degrees=Degrees(None, 70.0))
     assert said[0] == "mask A: steering +0.12 → −0.03 (Δ −0.15)"
 

@@ -260,8 +260,11 @@ def test_looking_back_changes_neither_the_strips_nor_the_scale() -> None:
         painter.paint(make_step(tick, values * 1000), state)
     assert (memory.history.column(Field.NETWORK) == before).all()
     assert memory.keeper("A", explain(0)).scale == scale  # type: ignore[union-attr]
+    painter.paint(make_step(20, values, driver="expert"), state)
+    painter.paint(make_step(99, values), STATE)  # as before it was looked back
     painter.paint(make_step(100, values), STATE)
     assert len(memory.history.column(Field.NETWORK)) == len(before) + 1
+    assert not memory.history.flags
 
 
 def test_a_tick_of_the_inspected_world_is_remembered() -> None:

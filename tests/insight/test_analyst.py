@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -87,7 +87,11 @@ def step(frame_id: int, **decision: Any) -> DriveStep:
 def analyst(**more: Any) -> Analyst:
     examiner = Examiner(probe(), tag_table("0.9.16"))
     more = {"effects_every": 1} | more
-    return Analyst({"A": examiner, "B": examiner}, Triggers(None, 70.0), **more)
+    return Analyst({"A": examiner, "B": examiner}, triggers(), **more)
+
+
+def triggers() -> dict[Literal["A", "B"], Triggers]:
+    return {"A": Triggers(None, 70.0), "B": Triggers(None, 70.0)}
 
 
 def test_a_network_that_follows_yellow_lines_looks_at_lines_and_depends_on_them_alone() -> None:
@@ -147,7 +151,7 @@ def test_classes_are_painted_over_as_often_as_there_is_time_for() -> None:
         return follows_yellow(pictures)
 
     examiner = Examiner(probe(slow), tag_table("0.9.16"))
-    one = Analyst({"A": examiner}, Triggers(None, 70.0), say=said.append, clock=lambda: now_s[0])
+    one = Analyst({"A": examiner}, triggers(), say=said.append, clock=lambda: now_s[0])
     ids = [one.examine(step(i)).findings.effects for i in range(1, 20)]
     frames = sorted({effects.frame_id for effects in ids if effects is not None})
     assert frames == [1, 2, 3, 5, 9, 13, 17]
@@ -165,7 +169,7 @@ def test_the_network_that_drives_is_the_one_that_is_examined() -> None:
     asked = []
     ours.novelty = lambda frame: asked.append("A")  # type: ignore[method-assign]
     theirs.novelty = lambda frame: asked.append("B")  # type: ignore[method-assign]
-    one = Analyst({"A": ours, "B": theirs}, Triggers(None, 70.0))
+    one = Analyst({"A": ours, "B": theirs}, triggers())
     one.examine(step(1))
     one.examine(step(3, shadow=Shadow(letter="A", title="a", command=0.1)))
     one.examine(step(5, shadow=Shadow(letter="B", title="b", command=0.1)))

@@ -66,7 +66,9 @@ def test_a_drive_can_be_given_a_shadow(shadow: Path) -> None:
     steering = factory.load_steering()
     save_contract(contract_path(shadow), replace(steering.contract, max_steer_deg=35.0))
     settings = DriveSettings(target="difference", shadow=str(shadow))
-    explainer = factory.drive_explainers(steering, settings)["contrast"]
+    loaded = factory.load_shadow(settings, steering)
+    assert loaded is not None
+    explainer = factory.drive_explainers(steering, settings, loaded)["contrast"]
     assert factory.compared(settings) is None  # the expert is not what it is compared with
     frame = Frame(1, 0.0, np.random.default_rng(1).integers(0, 256, (360, 640, 3), np.uint8))
     alone = factory.make_explainers(steering, "contrast")["contrast"].explain(frame)
@@ -74,16 +76,32 @@ def test_a_drive_can_be_given_a_shadow(shadow: Path) -> None:
     assert np.allclose(half.attribution, 0.5 * alone.attribution, atol=1e-9)
 
 
-def test_a_shadow_with_another_view_is_refused(shadow: Path) -> None:
+def test_a_shadow_needs_a_contract_with_the_same_camera(shadow: Path) -> None:
     steering = factory.load_steering()
-    settings = DriveSettings(target="difference", shadow=str(shadow))
-    with pytest.raises(BadInputError, match="its contract must have the same camera"):
-        factory.drive_explainers(steering, settings)
+    settings = DriveSettings(shadow=str(shadow))
+    with pytest.raises(BadInputError, match="it has no camera contract"):
+        factory.load_shadow(settings, steering)
+    higher = replace(steering.contract.camera, z_m=2.0)
+    save_contract(contract_path(shadow), replace(steering.contract, camera=higher))
+    with pytest.raises(BadInputError, match="must have the same pose and field of view"):
+        factory.load_shadow(settings, steering)
+
+
+def test_a_shadow_may_look_at_another_part_of_the_picture_but_has_no_difference_then(
+    shadow: Path,
+) -> None:
+    steering = factory.load_steering()
     save_contract(contract_path(shadow), replace(steering.contract, crop=(130, 360, 0, 640)))
+    settings = DriveSettings(shadow=str(shadow))
+    riders = factory.make_riders(steering, settings)
+    assert riders["B"].steering.contract.crop == (130, 360, 0, 640)
     with pytest.raises(BadInputError, match="received crop"):
-        factory.drive_explainers(steering, settings)
+        factory.make_riders(steering, replace(settings, target="difference"))
 
 
-def test_a_shadow_without_its_target_is_refused() -> None:
-    with pytest.raises(BadInputError, match="by --target difference"):
-        DriveSettings(shadow="b.keras").check()
+def test_the_expert_as_a_shadow_is_no_second_network() -> None:
+    settings = DriveSettings(shadow="expert", target="difference")
+    settings.check()
+    riders = factory.make_riders(factory.load_steering(), settings)
+    assert list(riders) == ["A"]
+    assert factory.compared(settings) is not None

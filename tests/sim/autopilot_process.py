@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 from carla_worlds import CONTRACT, drive
 
@@ -47,10 +46,8 @@ def main() -> None:
         with CarlaSession(settings, CONTRACT) as session:
             drive(session, 30, AUTOPILOT)
             tell("driving")
-            while True:
-                session.send(AUTOPILOT)
-                session.receive()
-                time.sleep(0.02)
+            sys.stdin.readline()
+            drive(session, 100, AUTOPILOT)
     except SimulatorError as error:
         tell(error)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import carla
@@ -134,7 +135,7 @@ def test_views_go_round_and_their_pictures_are_of_the_same_tick(server: Server) 
     assert chase is not None
     assert bird is not None
     assert chase.image.shape == own.frame.image.shape
-    assert red_part(chase.image) > 0.03  # the car itself
+    assert red_part(chase.image) > 0.02  # the car itself
     assert red_part(own.frame.image) < 0.005
     assert red_part(bird.image) > 0.01
 
@@ -222,6 +223,7 @@ def test_a_server_that_dies_under_the_autopilot_is_an_error_and_no_crash(how: st
     with serving() as server:
         with subprocess.Popen(
             [sys.executable, str(CHILD), str(server.port), "wait"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -230,7 +232,7 @@ def test_a_server_that_dies_under_the_autopilot_is_an_error_and_no_crash(how: st
             assert child.stdout.readline() == "driving\n"
             number = signal.SIGSTOP if how == "stop" else signal.SIGKILL
             os.kill(server.process.pid, number)
-            out, err = child.communicate(timeout=60)
+            out, err = child.communicate("go on\n", timeout=60)
         assert child.returncode == 0, err
         assert out.startswith("The CARLA server stopped answering"), out
         assert "terminate" not in err
@@ -241,9 +243,9 @@ def run_autopilot(server: Server, how: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-@pytest.mark.parametrize("lacking", ["is_traffic_manager_running", "add_traffic_manager_running"])
-def test_without_a_traffic_manager_the_driver_stays_and_one_line_says_why(lacking: str) -> None:
-    with serving(without=[lacking]) as server, CarlaSession(server.settings(), CONTRACT) as session:
+def test_without_a_traffic_manager_the_driver_stays_and_one_line_says_why() -> None:
+    calls = [f"{what}_traffic_manager_running" for what in ("is", "get", "add")]
+    with serving(without=calls) as server, CarlaSession(server.settings(), CONTRACT) as session:
         assert session.autopilot_trouble == ""
         seen = drive(session, 30, Decision(Control(throttle=0.4), "autopilot", None))
         assert session.autopilot_trouble.startswith("CARLA's autopilot can't drive on this server")
@@ -266,7 +268,8 @@ def test_an_intervention_leaves_the_car_where_it_is_until_somebody_wants_it_back
             seen.append(session.receive())
             assert len(seen) < 200
         failed = seen[-1]
-        stayed = drive(session, 10, STAND)[-1]
+        drive(session, 5, Decision(Control(brake=1.0), "network", None))
+        stayed = drive(session, 30, STAND)[-1]
         session.put_back_now()
         back = drive(session, 1, STAND)[-1]
         session.put_back_now()  # once is enough
@@ -287,8 +290,7 @@ def test_the_expert_is_put_back_at_once_even_then(server: Server) -> None:
     with CarlaSession(server.settings(spawn=0, on_failure="stop"), CONTRACT) as session:
         seen = drive(session, 60, astray)
     offsets = [abs(one.lane.offset_m) for one in seen if one.lane is not None]
-    assert max(offsets) > 1.0
-    assert max(offsets) < 2.0
+    assert any(before > 1.0 and after < 0.3 for before, after in pairwise(offsets))
 
 
 def distance_m(a: Pose, b: Pose) -> float:
