@@ -106,7 +106,7 @@ class Desk:
             case OpenEvent(number):
                 self.looking.open_event(number)
             case ChangeStrip():
-                looks.strip = "lane" if looks.strip == "classes" else "classes"
+                self._change_strip()
             case LockScale():
                 looks.scale_locked = not looks.scale_locked
             case CheckBlobs():
@@ -159,6 +159,13 @@ class Desk:
         elif parts.change_layer is not None:
             parts.change_layer(parts.pilot.method, by)
             self._looks.say(f"layer: {parts.layer() or 'as the method chooses'}")
+
+    def _change_strip(self) -> None:
+        looks = self._looks
+        if looks.paused:
+            looks.still = "layers" if looks.still == "classes" else "classes"
+        else:
+            looks.strip = "lane" if looks.strip == "classes" else "classes"
 
     def _compare(self, step: DriveStep) -> None:
         if step.decision.shadow is None:

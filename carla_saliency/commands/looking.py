@@ -59,7 +59,8 @@ class Looks:
         step_once: One tick, then stand still again.
         quit: The person wants to leave.
         compare: The shadow's map is shown.
-        strip: What the lower strip shows.
+        strip: What the lower strip shows while driving.
+        still: And while standing still.
         scale_locked: The colour scale is held.
         notice: One line, and until when (wall seconds) it is shown.
         event: Number of the event that is looked at.
@@ -70,6 +71,7 @@ class Looks:
     quit: bool = False
     compare: bool = False
     strip: Literal["classes", "lane"] = "classes"
+    still: Literal["layers", "classes"] = "layers"
     scale_locked: bool = False
     notice: tuple[str, Tone, float] = ("", "mid", 0.0)
     event: int | None = None

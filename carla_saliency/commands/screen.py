@@ -200,6 +200,7 @@ class Screen:
         stands = (inspecting.revision, masks.revision, view, looks, told, entries)
         if stands != self._stands:
             step, inspection = inspecting.view()
+            inspection = replace(inspection, strip=looks.still)
             frame = step.observation.frame
             boxes = masks.boxes(frame, self._steer) if len(masks) else ()
             state = replace(self._now(), inspection=inspection, masks=boxes)

@@ -38,7 +38,7 @@ EXPLAIN = Group(
         ("[  ]", "overlay weaker, stronger"),
         ("0", "overlay off, on"),
         ("F", "lock the colour scale"),
-        ("T", "attention by class, or lane and speed"),
+        ("T", "lower strip: by class, or lane or layers"),
         ("F2", "check the blobs while driving"),
         ("U", "show, hide the shadow network"),
         ("Shift+U", "the shadow drives, and back"),

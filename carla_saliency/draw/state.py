@@ -114,6 +114,7 @@ class Inspection:
             computed.
         back_s: How far the shown frame is behind the newest one.
         frozen: Somebody else ticks the world: only the view stands still.
+        strip: What the lower strip shows: feature maps, or the attention by class.
     """
 
     cells: tuple[LayerCell, ...] = ()
@@ -123,6 +124,7 @@ class Inspection:
     filter_changes: Array | None = None
     back_s: float = 0.0
     frozen: bool = False
+    strip: Literal["layers", "classes"] = "layers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

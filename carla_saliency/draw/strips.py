@@ -13,7 +13,7 @@ from carla_saliency.draw.words import Degrees
 def mode(step: DriveStep | None, state: UiState) -> traces.Mode:
     """Return what the lower strip holds."""
     if state.inspection is not None:
-        return "inspect"
+        return "inspect" if state.inspection.strip == "layers" else "classes"
     if step is not None and compare.shown(step.decision, state):
         return "compare"
     return state.strip
@@ -45,12 +45,14 @@ def draw(
     roles = None if step is None else compare.roles(step.decision)
     back_s = 0.0 if inspection is None else inspection.back_s
     traces.steering(canvas, history, degrees.strip_limit, of)
-    legend.steering(canvas, history, degrees, driver, roles, of, back_s)
+    named = of if inspection is None else "inspect"
+    legend.steering(canvas, history, degrees, driver, roles, named, back_s)
     if inspection is not None:
+        inspecting.cursor(canvas, inspection)
+    if inspection is not None and of == "inspect":
         explanation = None if step is None else step.decision.explanation
         steering = 0.0 if explanation is None else explanation.steering
         inspecting.activations(canvas, inspection, degrees, steering)
-        inspecting.cursor(canvas, inspection)
     elif of == "lane":
         traces.lane_offset(canvas, history, PUT_BACK_M)
         traces.speed(canvas, history, top_kmh)

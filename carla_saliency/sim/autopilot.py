@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
 
 from carla_saliency.errors import SimulatorError
 from carla_saliency.sim.connect import server_calls, timed_out
+from carla_saliency.sim.settings import SessionSettings
 
 
 class Autopilot:
@@ -21,25 +23,20 @@ class Autopilot:
 
     Args:
         client: Of the server.
-        world: That is ticked by us.
-        ego: The vehicle.
+        ego: The vehicle, in a world that we tick.
         seed: Of the ways that it takes.
-        speed_kmh: That it drives at.
-        obey_lights: It stops at red lights.
+        settings: Its speed, and whether it stops at red lights.
 
     Attributes:
         trouble: Why it can't drive, one line; "" as long as it can.
     """
 
-    def __init__(
-        self, client: Any, world: Any, ego: Any, seed: int, speed_kmh: float, obey_lights: bool
-    ) -> None:
+    def __init__(self, client: Any, ego: Any, seed: int, settings: SessionSettings) -> None:
         self._client = client
-        self._world = world
         self._ego = ego
         self._seed = seed
-        self._speed_kmh = speed_kmh
-        self._obey_lights = obey_lights
+        self._speed_kmh = settings.autopilot_kmh
+        self._obey_lights = settings.lights == "obey"
         self._manager: Any = None
         self._port = 0
         self._drives = False
@@ -58,26 +55,18 @@ class Autopilot:
             except SimulatorError as error:
                 if isinstance(error.__cause__, Exception) and timed_out(error.__cause__):
                     raise
+                self.release()
                 text = " ".join(str(error.__cause__).split())
                 self.trouble = f"CARLA's autopilot can't drive on this server: {text}"
-        elif not wanted and self._drives:
-            self._take_away()
+        elif not wanted:
+            self.release()
         return self._drives
-
-    def finish_step(self) -> None:
-        """Wait until its step of the last tick is over, so that its control is of every tick.
-
-        Raises:
-            SimulatorError: If the server does not answer.
-        """
-        if self._drives:
-            with server_calls("waiting for CARLA's autopilot"):
-                self._world.get_settings()  # answered after what it has sent
 
     def release(self) -> None:
         """Take the car away from it. Nothing is asked of the server."""
         if self._drives:
-            self._ego.set_autopilot(False, self._port)
+            with suppress(RuntimeError):  # destroyed by somebody else
+                self._ego.set_autopilot(False, self._port)
             self._drives = False
 
     @property
@@ -95,7 +84,6 @@ class Autopilot:
         manager, self._manager = self._manager, None
         if manager is not None:
             with server_calls("ending CARLA's autopilot"):
-                self._world.get_settings()  # its last step is over when this is answered
                 manager.shut_down()
 
     def _give(self) -> None:
@@ -111,8 +99,3 @@ class Autopilot:
         self._manager.auto_lane_change(self._ego, False)
         self._manager.set_desired_speed(self._ego, self._speed_kmh)
         self._manager.ignore_lights_percentage(self._ego, 0.0 if self._obey_lights else 100.0)
-
-    def _take_away(self) -> None:
-        with server_calls("taking the car from CARLA's autopilot"):
-            self.release()
-            self._world.get_settings()  # its control can't come after ours

@@ -8,7 +8,7 @@ which in a junction is often one that crosses, but only to lanes that it can hav
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from carla_saliency.core import DEAD_END_M, PUT_BACK_M, Car, LaneView, Pose
 from carla_saliency.sim.ahead import gap_ahead, is_free
 from carla_saliency.sim.facts import TickFacts, Verdict
 from carla_saliency.sim.lane_box import LaneKeeping
+from carla_saliency.sim.lane_hits import Hit, has_left, hits_on, legal_from, on_route
 from carla_saliency.sim.lane_map import TURN_DEG, Lane, LaneKey, LaneMap, wrap_deg
 from carla_saliency.sim.lane_places import LanePlace, spread_lane_poses
 from carla_saliency.sim.referee import (
@@ -38,25 +39,11 @@ _OFF_ROAD_M = 10.0  # further from every legal lane, nothing can be said about a
 _FOUND_M = 10.0
 _FOUND_AGAIN_M = 1.2  # a person who drove across the line is on the lane that they drive on
 _LOST_BY_HAND_M = 1.5
-_CHANGED_LANE_M = 0.2  # nearer than the path's lane by this: the car is in that lane
-_NEAR = 40  # lane points, half a metre each, that the car can't leave within a tick
 _AT_END = 1 << 30  # as an index
-_PAST_JUNCTION_M = 8.0
 _SOMEBODY_AHEAD_M = 10.0
 _PUT_BACK_MPS = 15.0 / 3.6
 _PUT_BACK_WITHIN_M = 40
 _HEIGHT_M = (-0.1, 0.5)  # of the car's origin over the road
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """The car's centre on one lane."""
-
-    lane: Lane
-    index: int
-    station_m: float
-    lateral_m: float
-    distance_m: float
 
 
 class RoadSense:
@@ -173,7 +160,7 @@ class RoadSense:
     def _draw(self, following: tuple[Lane, ...]) -> Lane:
         return following[int(self._rng.integers(len(following)))]
 
-    def _match(self, pose: Pose) -> _Hit | None:
+    def _match(self, pose: Pose) -> Hit | None:
         """Return the nearest legal lane, and move along the route, or to another one."""
         if self._route is None:
             return None
@@ -181,8 +168,8 @@ class RoadSense:
         best = min(hits, key=lambda hit: hit.distance_m)
         if best.distance_m > _OFF_ROAD_M:
             return None
-        current = self._on_route(self._route, hits)
-        if current is None or _has_left(current[0], best):
+        current = on_route(self._route, hits, self._at_m)
+        if current is None or has_left(current[0], best):
             self._set(Route(self._map, best.lane, self._draw), best.station_m, self._road)
             self._strayed_m = best.station_m if best.lane.in_junction else -math.inf
             current = best, best.station_m
@@ -198,65 +185,14 @@ class RoadSense:
             self._height_m = min(max(height_m, _HEIGHT_M[0]), _HEIGHT_M[1])
         return best
 
-    def _hits(self, pose: Pose) -> list[_Hit]:
-        point = np.array([[pose.x_m, pose.y_m]])
+    def _hits(self, pose: Pose) -> list[Hit]:
         if self._road.key not in self._legal:
-            self._legal[self._road.key] = self._legal_from(self._road)
-        index = min(self._index, len(self._road.s_m) - 1)
-        nears_end = index + _NEAR >= len(self._road.s_m)
-        found = []
-        for lane, is_beside in self._legal[self._road.key]:
-            if not (is_beside or nears_end):
-                continue
-            low, high = 0, (None if lane.in_junction else 2 * _NEAR)
-            if is_beside:
-                middle = round(index * (len(lane.s_m) - 1) / (len(self._road.s_m) - 1))
-                low, high = middle - _NEAR, middle + _NEAR
-            if high is not None:
-                high = min(high, len(lane.s_m))
-            at = lane.locate(point, low, high)
-            found.append(
-                _Hit(
-                    lane,
-                    int(at.index[0]),
-                    float(at.station_m[0]),
-                    float(at.lateral_m[0]),
-                    float(at.distance_m[0]),
-                )
-            )
-        return found
-
-    def _legal_from(self, road: Lane) -> list[tuple[Lane, bool]]:
-        """Return the legal lanes of a car here, each with whether it is this one or beside it."""
-        beside = [] if road.in_junction else self._map.parallels(road)
-        ahead: dict[Lane, None] = {}
-
-        def go_on(lane: Lane, left_m: float) -> None:
-            for one in self._map.successors(lane):
-                if one in ahead:
-                    continue
-                ahead[one] = None
-                if one.in_junction:
-                    go_on(one, left_m)
-                    continue
-                ahead.update(dict.fromkeys(self._map.parallels(one)))
-                if one.length_m < left_m:
-                    go_on(one, left_m - one.length_m)
-
-        go_on(road, _PAST_JUNCTION_M)
-        return [(road, True), *((one, True) for one in beside), *((one, False) for one in ahead)]
-
-    def _on_route(self, route: Route, hits: list[_Hit]) -> tuple[_Hit, float] | None:
-        found = []
-        for hit in hits:
-            station = route.station(hit.lane, hit.station_m, self._at_m)
-            if station is not None:
-                found.append((hit, station))
-        return min(found, key=lambda pair: pair[0].distance_m, default=None)
+            self._legal[self._road.key] = legal_from(self._map, self._road)
+        return hits_on(self._legal[self._road.key], self._road, self._index, pose)
 
     # -------------------------------------------------------------- what is seen
 
-    def _view(self, facts: TickFacts, best: _Hit, route: Route) -> LaneView:
+    def _view(self, facts: TickFacts, best: Hit, route: Route) -> LaneView:
         lane, pose = best.lane, facts.pose
         path, curvature = route.ahead(self._at_m)
         width_m = float(np.interp(best.station_m, lane.station_m, lane.width_m))
@@ -300,7 +236,7 @@ class RoadSense:
 
     # -------------------------------------------------------------- what the rules need
 
-    def _situation(self, facts: TickFacts, best: _Hit | None, lane: LaneView | None) -> Situation:
+    def _situation(self, facts: TickFacts, best: Hit | None, lane: LaneView | None) -> Situation:
         if best is None or lane is None:
             return Situation(math.inf)
         over_m, fully_inside = self._keeping.look(facts.pose, best.lane, best.station_m)
@@ -336,14 +272,3 @@ class RoadSense:
         self._keeping.forget()
         self._last_legal = route.lane_at(station_m)
         return replace(pose, z_m=pose.z_m + self._height_m)
-
-
-def _has_left(on_route: _Hit, best: _Hit) -> bool:
-    """Return whether the car is on another legal lane than its path.
-
-    Lanes that part in a junction lie over each other at first: there the car follows another way
-    only once it is off its own.
-    """
-    if on_route.lane.in_junction or best.lane.in_junction:
-        return on_route.distance_m > PUT_BACK_M and best.distance_m < on_route.distance_m
-    return best.distance_m < on_route.distance_m - _CHANGED_LANE_M

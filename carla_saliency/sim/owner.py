@@ -14,7 +14,7 @@ from typing import Any
 from carla_saliency.core import Control
 from carla_saliency.errors import SimulatorError
 from carla_saliency.sim.connect import server_calls
-from carla_saliency.sim.guest_rig import SNAPSHOT, GuestRig
+from carla_saliency.sim.guest_rig import SNAPSHOT
 from carla_saliency.sim.latest import LatestTick
 from carla_saliency.sim.ticker import RED_OR_YELLOW
 from carla_saliency.sim.witness import control_of
@@ -66,12 +66,10 @@ class Owner:
         """Whether the newest tick was without the car."""
         return self._newest is not None and self._newest.state is None
 
-    def cameras_are_gone(self, rig: GuestRig | None) -> bool:
-        """Return whether the newest tick was without one of the sensors that are listened to."""
+    def misses(self, actor_ids: list[int]) -> bool:
+        """Return whether the newest tick was without one of some actors."""
         newest = self._newest
-        if newest is None or rig is None:
-            return False
-        return any(newest.snapshot.find(actor_id) is None for actor_id in rig.sensor_ids)
+        return newest is not None and any(newest.snapshot.find(one) is None for one in actor_ids)
 
     def pace_s(self, is_wanted: Callable[[], bool], enough: Callable[[], bool]) -> float | None:
         """Return the wall time from tick to tick, the median of some; None if too few come.

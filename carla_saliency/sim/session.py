@@ -139,8 +139,12 @@ class CarlaSession:
         """
         if self._calls is None:
             raise not_open()
-        self._seen = self._calls.wait(self._wake)
-        return self._seen
+        seen: Observation | None = self._calls.wait(self._wake)
+        if seen is None:  # somebody else ticks: what is newest now counts, not what was then
+            self._calls.post(self._stay.newest)
+            seen = self._calls.wait(self._wake)
+        self._seen = seen
+        return seen
 
     def place(self, pose: Pose, speed_mps: float = 0.0) -> None:
         """Put the car somewhere else before the next tick.

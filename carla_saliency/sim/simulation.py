@@ -55,6 +55,7 @@ class Simulation(Stay):
         self._contract = contract
         self._size_px = settings.camera or (contract.width_px, contract.height_px)
         self._found: FoundWorld | None = None
+        self._spawned: list[int] = []
         self._rig: SensorRig | None = None
         self._side: SideCamera | None = None
         self._ticker: Ticker | None = None
@@ -96,15 +97,11 @@ class Simulation(Stay):
         car = read_car(ego)
         with server_calls("asking for the map"):
             carla_map = self._world.get_map()
-            lights = len(self._world.get_actors().filter("traffic.traffic_light*"))
         self.spawn_points = tuple(to_pose(point) for point in carla_map.get_spawn_points())
         delta_s = 1.0 / settings.fps
         rescue = _RESCUE[settings.on_failure]
         self._road = RoadSense(carla_map, car, seed, delta_s, settings.junctions, rescue)
-        obeys = settings.lights == "obey"
-        self._autopilot = Autopilot(
-            self._client, self._world, ego, seed, settings.autopilot_kmh, obeys
-        )
+        self._autopilot = Autopilot(self._client, ego, seed, settings)
         info = SessionInfo(
             host=settings.host,
             port=settings.port,
@@ -116,7 +113,7 @@ class Simulation(Stay):
             delta_s=delta_s,
             seed=seed,
             ego_id=ego.id,
-            traffic_lights=lights,
+            traffic_lights=self._count_lights(),
             semantic_trouble=rig.semantic_trouble,
         )
         self._begin("waiting for the next frame")
@@ -137,9 +134,7 @@ class Simulation(Stay):
         driver = orders.decision.driver
         has_it = autopilot.drives(driver == "autopilot")
         self._trouble = autopilot.trouble
-        observation = ticker.tick(None if has_it else orders.decision.control, driver, road)
-        autopilot.finish_step()
-        return observation
+        return ticker.tick(None if has_it else orders.decision.control, driver, road)
 
     def _change_weather(self, orders: Orders) -> None:
         weather, found = orders.weather, self._found
@@ -222,7 +217,7 @@ class Simulation(Stay):
     def _put_back(self) -> str:
         if self._autopilot is not None:
             self._autopilot.end()
-        self._destroy_spawned()
+        self._destroy(self._spawned)
         return "" if self._found is None else self._found.put_back(self._world)
 
     def _forget(self) -> None:

@@ -45,7 +45,6 @@ class Stay(ABC):
         self._settings = settings
         self._client: Any = None
         self._world: Any = None
-        self._spawned: list[int] = []
         self.doing = "connecting"
         self.began_s = time.monotonic()
         self.limit_s = settings.timeout_s
@@ -79,12 +78,23 @@ class Stay(ABC):
         """
 
     @abstractmethod
-    def tick(self, orders: Orders) -> Observation:
+    def tick(self, orders: Orders) -> Observation | None:
         """Do what is ordered, let one tick pass, and return what is seen then.
+
+        Returns:
+            None where somebody else ticks: `newest` says what is seen, when it is wanted.
 
         Raises:
             SimulatorError: If the server fails, or the car is gone.
         """
+
+    def newest(self) -> Observation:
+        """Return the newest tick of somebody else that was not returned yet.
+
+        Raises:
+            SimulatorError: If the server fails, or nobody else ticks.
+        """
+        raise not_open()
 
     def places(self, spacing_m: float) -> list[LanePlace]:
         """Return places on every driving lane of the map, this far apart.
@@ -151,12 +161,15 @@ class Stay(ABC):
             raise SimulatorError("it does not answer any more.") from None
         self._client.set_timeout(left_s())
 
-    def _destroy_spawned(self) -> None:
+    def _count_lights(self) -> int:
+        with server_calls("asking for the traffic lights"):
+            return len(self._world.get_actors().filter("traffic.traffic_light*"))
+
+    def _destroy(self, spawned: list[int]) -> None:
         with server_calls("destroying what was spawned"):
             # Sensors first. A batch is silent about what somebody else destroyed already.
-            destroy = [carla.command.DestroyActor(actor) for actor in reversed(self._spawned)]
+            destroy = [carla.command.DestroyActor(actor) for actor in reversed(spawned)]
             self._client.apply_batch_sync(destroy, False)
-        self._spawned.clear()
 
 
 def not_open() -> SimulatorError:

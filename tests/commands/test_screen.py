@@ -464,6 +464,21 @@ def test_j_walks_through_the_layers_and_k_asks_by_another_method(screen) -> None
     assert shown(screen).decision.explanation.method == "gradient"
 
 
+def test_t_changes_the_lower_strip_also_while_standing_still(screen) -> None:
+    screen.finish(make_step(1))
+    press(pygame.K_t)
+    screen.attend(no_wait)
+    screen.finish(make_step(2))
+    assert screen._drawn[1].strip == "lane"
+    press(pygame.K_e)
+    stand(screen)
+    assert inspection(screen).strip == "layers"
+    press(pygame.K_t)
+    stand(screen, 2)
+    assert inspection(screen).strip == "classes"
+    assert screen._drawn[1].strip == "lane", "what is driven with stays"
+
+
 def test_a_click_on_the_strip_shows_that_moment(screen) -> None:
     for frame_id in range(1, 101):
         screen.finish(make_step(frame_id))

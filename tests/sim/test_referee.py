@@ -7,7 +7,7 @@ import pytest
 
 from carla_saliency.core import Driver, EventKind, Pose
 from carla_saliency.sim.facts import TickFacts
-from carla_saliency.sim.referee import Referee, Rescue, Ruling, Situation
+from carla_saliency.sim.referee import Referee, Rescue, RescueWhen, Ruling, Situation
 
 TICK_S = 0.05
 DEPARTURE, COLLISION, INTERVENTION = (
@@ -145,3 +145,40 @@ def test_a_teleport_leaves_no_grace_behind() -> None:
     assert referee.judge(tick(0), LOST).rescue is Rescue.NEAREST
     referee.forget()
     assert kinds([referee.judge(tick(1, collided=True), INSIDE)])[0] is COLLISION
+
+
+@pytest.mark.parametrize("when", ["when asked", "never"])
+def test_a_car_that_is_not_put_back_is_counted_once_until_it_was_well_for_a_second(
+    when: RescueWhen,
+) -> None:
+    referee = Referee(TICK_S, when)
+    rulings = judge(referee, [LOST] * 60)
+    assert kinds(rulings) == [DEPARTURE, INTERVENTION]
+    assert {ruling.rescue for ruling in rulings} == {Rescue.NONE}
+    assert [ruling.later for ruling in rulings] == [Rescue.NEAREST, *[Rescue.NONE] * 59]
+    for i in range(60, 79):
+        referee.judge(tick(i), INSIDE)
+    assert kinds([referee.judge(tick(79), Situation(1.5))]) == [INTERVENTION]
+
+
+def test_only_what_the_network_did_waits_for_being_asked() -> None:
+    assert Referee(TICK_S, "when asked").judge(tick(0, "expert"), LOST).rescue is Rescue.NEAREST
+    assert Referee(TICK_S, "never").judge(tick(0, "expert"), LOST).rescue is Rescue.NONE
+    referee = Referee(TICK_S, "when asked")
+    referee.judge(tick(0), LOST)
+    assert referee.judge(tick(1, "expert"), LOST).rescue is Rescue.NONE  # it took over there
+
+
+def test_after_being_put_back_on_request_there_is_a_second_of_grace() -> None:
+    referee = Referee(TICK_S, "when asked")
+    assert referee.judge(tick(0, collided=True), INSIDE).later is Rescue.AHEAD
+    referee.was_put_back(tick(0).sim_s)
+    rulings = [referee.judge(tick(i), LOST) for i in range(1, 22)]
+    assert [INTERVENTION in kinds([ruling]) for ruling in rulings] == [False] * 20 + [True]
+
+
+def test_the_autopilot_may_drive_where_it_likes() -> None:
+    ruling = Referee(TICK_S).judge(tick(0, "autopilot", collided=True), LOST)
+    assert kinds([ruling]) == [DEPARTURE, COLLISION]
+    assert ruling.rescue is Rescue.NONE
+    assert kinds(stand("autopilot")) == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from carla_saliency.errors import SimulatorError
+from carla_saliency.sim.latest import LatestTick
 from carla_saliency.sim.sensors import TickQueue, to_rgb, to_tags
 
 
@@ -87,3 +88,51 @@ def test_the_tag_is_the_red_channel() -> None:
 def test_a_picture_of_another_size_is_refused() -> None:
     with pytest.raises(SimulatorError, match="must give 640x360 pictures, the server sent 3x2"):
         to_rgb(Picture(bytes(24), 3, 2), 640, 360)
+
+
+def test_data_that_came_instead_of_a_lost_one_is_there_for_its_own_tick() -> None:
+    queue = filled(8, 9)
+    with pytest.raises(SimulatorError, match="frame 7 is lost: 8 came instead"):
+        queue.take(7, 0.0)
+    assert queue.take(8, 0.0) == Data(8)
+    assert queue.take(9, 0.0) == Data(9)
+
+
+def latest(**parts: list[int]) -> LatestTick:
+    ticks = LatestTick(*parts)
+    for part, frames in parts.items():
+        for frame in frames:
+            ticks.put(part, Data(frame))
+    return ticks
+
+
+def test_the_newest_tick_of_which_all_has_come_is_taken() -> None:
+    ticks = latest(picture=[1, 2, 3], tags=[1, 2], snapshot=[1, 2, 3, 4])
+    taken = {part: Data(2) for part in ("picture", "tags", "snapshot")}
+    assert ticks.take(0, 0.0) == taken
+    assert ticks.take(2, 0.0) is None  # 3 has no tags yet
+    ticks.put("tags", Data(3))
+    assert ticks.take(2, 0.0) == {part: Data(3) for part in taken}
+    assert ticks.newest("snapshot") == 4
+
+
+def test_a_tick_is_taken_once_and_never_an_older_one() -> None:
+    ticks = latest(picture=[5], tags=[5])
+    assert ticks.take(5, 0.0) is None
+    ticks.put("picture", Data(4))
+    ticks.put("tags", Data(4))
+    assert ticks.take(5, 0.0) is None
+
+
+def test_what_nobody_takes_does_not_pile_up() -> None:
+    ticks = latest(picture=list(range(1000)), tags=[0, 999])
+    assert ticks.take(-1, 0.0) == {"picture": Data(999), "tags": Data(999)}
+    assert latest(picture=list(range(1000)), tags=[0]).take(-1, 0.0) is None
+
+
+def test_a_tick_that_is_completed_by_another_thread_is_waited_for() -> None:
+    ticks = latest(picture=[1], tags=[])
+    late = threading.Timer(0.05, ticks.put, ("tags", Data(1)))
+    late.start()
+    assert ticks.take(0, 30.0) == {"picture": Data(1), "tags": Data(1)}
+    late.join()

@@ -230,6 +230,7 @@ def test_a_server_that_dies_under_the_autopilot_is_an_error_and_no_crash(how: st
         ) as child:
             assert child.stdout is not None
             assert child.stdout.readline() == "driving\n"
+            time.sleep(1.0)  # amid a step of the autopilot the client library would end the process
             number = signal.SIGSTOP if how == "stop" else signal.SIGKILL
             os.kill(server.process.pid, number)
             out, err = child.communicate("go on\n", timeout=60)
@@ -321,24 +322,17 @@ def test_with_a_semantic_camera_there_is_no_trouble(server: Server) -> None:
 
 
 def test_a_window_is_woken_while_a_session_leaves_a_server_that_hangs() -> None:
-    woken: list[tuple[float, Waiting]] = []
-
-    def on_wait(waiting: Waiting) -> None:
-        woken.append((time.monotonic(), waiting))
-
-    with serving() as server:
-        with CarlaSession(server.settings(timeout_s=2.0), CONTRACT, on_wait) as session:
-            drive(session, 3)
-            os.kill(server.process.pid, signal.SIGSTOP)
-            session.send(ROLL)
-            woken.clear()
-            start_s = time.monotonic()
-        took_s = time.monotonic() - start_s
-    times = [start_s, *(at for at, _ in woken)]
-    assert took_s > 1.5
-    assert np.diff(times).max() < 0.5  # every 50 ms, on a busy machine
-    assert len(woken) > took_s / 0.1
-    assert woken[-1][1].what == "putting the server back"
+    woken: list[Waiting] = []
+    with (
+        serving() as server,
+        CarlaSession(server.settings(timeout_s=2.0), CONTRACT, woken.append) as session,
+    ):
+        drive(session, 3)
+        os.kill(server.process.pid, signal.SIGSTOP)
+        session.send(ROLL)
+        woken.clear()
+    assert len(woken) >= 20  # every 100 ms for 2 s
+    assert woken[-1].what == "putting the server back"
     assert session.restored.endswith("it does not answer any more.")
 
 

@@ -102,7 +102,28 @@ def test_a_velocity_points_where_the_simulator_says_forward_is() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": 0}, {"timeout_s": 0.0}, {"fps": 0.0}, {"fps": float("nan")}, {"camera": (0, 360)}],
+    [
+        {"attach": "hero", "follow": "hero"},
+        {"map_name": "Town01", "follow": "hero"},
+        {"map_name": None, "weather": "WetNoon", "attach": "hero"},
+        {"map_name": None, "spawn": 3, "attach": "hero"},
+    ],
+)
+def test_what_is_not_ours_to_choose_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"attach (and|or) follow"):
+        SessionSettings(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"autopilot_kmh": 0.0},
+        {"port": 0},
+        {"timeout_s": 0.0},
+        {"fps": 0.0},
+        {"fps": float("nan")},
+        {"camera": (0, 360)},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
