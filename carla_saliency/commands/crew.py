@@ -82,7 +82,8 @@ class Crew:
             change_layer=self._change_layer,
             layer=lambda: self._riders[self.pilot.letter].layer() or "",
             usual_on_road=lambda: self.analyst.usual_on_road,
-            follows=self._settings.follow is not None,
+            guest=bool(self._session.guest),
+            follows=self._session.guest == "follow",
             remembers=self._watched or clips.keeps,
             tick_s=1 / self._settings.fps,
         )
@@ -128,6 +129,7 @@ class Crew:
             compared=factory.compared(settings),
             title=a.steering.title,
             shadow=shadow,
+            driver="owner" if self._session.guest == "follow" else "network",
         )
 
     def _change_layer(self, method: str, by: int) -> None:

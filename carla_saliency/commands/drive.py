@@ -37,6 +37,7 @@ from carla_saliency.output.window import Window, has_display
 from carla_saliency.settings import DEFAULT_HOST, DEFAULT_PORT, DriveSettings, parse_size
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.connect import probe
+from carla_saliency.sim.guest import SessionOverError
 from carla_saliency.sim.session import CarlaSession
 from carla_saliency.summary import DriveLog, table
 from carla_saliency.timing import Pacer
@@ -62,6 +63,8 @@ def run(settings: DriveSettings) -> int:
     try:
         with suppress(Left), ExitStack() as stack:
             command.run(stack)
+    except SessionOverError as over:  # somebody else's car is gone: nothing is wrong
+        say(str(over))
     finally:  # also after Ctrl-C or a lost server: what was driven is told
         command.report()
     return EXIT_FAILED if command.trouble else 0
@@ -157,9 +160,8 @@ class _Drive:
 
     def _make_screen(self, session: CarlaSession, parts: Parts, crew: Crew) -> Screen:
         info, car, settings = session.info, session.car, self._settings
-        world = world_line(
-            info.map_name, info.weather, info.spawn_index, self._steering.title, info.delta_s
-        )
+        whose = settings.attach or settings.follow or ""
+        world = world_line(info, self._steering.title, f"car {whose}" if whose else "")
         self._painter = self._make_painter(degrees_of(car, self._steering), car.width_m)
         state = UiState(
             method=self._meaning,
@@ -180,6 +182,7 @@ class _Drive:
     def _loop(self, session: CarlaSession, parts: Parts, screen: Screen) -> None:
         settings = self._settings
         pace = float(self._window is not None) if settings.pace is None else settings.pace
+        pace = 0.0 if session.guest else pace  # the owner of the world has one
         pacer = Pacer(1 / settings.fps, pace)
         for seen in drive(session, parts.pilot):
             stopping.check()
@@ -244,6 +247,7 @@ class _Drive:
         settings = self._settings
         host, port = settings.host or DEFAULT_HOST, settings.port or DEFAULT_PORT
         given = settings.host is not None or settings.port is not None
+        given = given or bool(settings.attach or settings.follow)  # its owner is on a server
         if settings.embedded == "never" or (settings.embedded == "auto" and given):
             return host, port, False
         if settings.embedded == "auto":

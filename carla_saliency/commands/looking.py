@@ -34,6 +34,10 @@ class WorldControls(Protocol):
     """What a session lets a person change in the world; each says what became of it."""
 
     @property
+    def autopilot_trouble(self) -> str:
+        """Why CARLA's autopilot can't drive, one line; "" as long as it can."""
+
+    @property
     def not_ours(self) -> str:
         """Why the world may not be changed, one line; "" if it may."""
 
@@ -90,7 +94,8 @@ class Parts:
             method's own choice. None where there is no choice.
         layer: Returns that name.
         usual_on_road: Returns the usual share of attention on road and lines.
-        follows: Somebody else ticks the world.
+        guest: Somebody else ticks the world: it can't be held.
+        follows: And drives the car.
         remembers: The last 20 s are wanted: somebody may look at them, or clips are kept.
         folder: For screenshots and saved frames.
         tick_s: Simulated seconds of a tick.
@@ -106,6 +111,7 @@ class Parts:
     change_layer: Callable[[str, int], None] | None
     layer: Callable[[], str]
     usual_on_road: Callable[[], float | None]
+    guest: bool = False
     follows: bool = False
     remembers: bool = True
     folder: Path = field(default_factory=Path)
@@ -148,7 +154,7 @@ class Looking:
             found = parts.past.find(frame_id)
             index = index if found is None else found
         looks.paused, looks.event = True, None
-        parts.inspecting.frozen = parts.follows
+        parts.inspecting.frozen = parts.guest
         parts.inspecting.open(
             parts.past, index, parts.pilot.letter, parts.pilot.method, parts.layer()
         )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from carla_saliency.commands.desk import Desk
 from carla_saliency.commands.looking import Looks, Parts
 from carla_saliency.core import (
+    Autopilot,
     Car,
     Control,
     DriveStep,
@@ -26,6 +27,7 @@ from carla_saliency.factory import Steering
 from carla_saliency.output.window import Window
 from carla_saliency.pilot.manual import ManualDriving
 from carla_saliency.sim.calls import Waiting
+from carla_saliency.sim.settings import SessionInfo
 from carla_saliency.timing import TickTimer
 
 AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
@@ -34,11 +36,13 @@ FPS_TICKS = 20  # the rate in the window is the mean over so many ticks
 HANDS_OFF_S = 0.5  # not asked for so long: nobody drove meanwhile, so the wheel is straight again
 LATE_S = 0.5  # a tick that takes longer is worth a word
 BEFORE_FAILURE_S = 1.0  # where one begins to look after an intervention
+OWNERS_TICK = "waiting for the owner's tick"
 STAGES = {  # what the session says it does -> how many of the card's steps are done
     "loading the map": 2,
     "setting up the world": 2,
     "spawning the car": 2,
     "waiting for the first picture": 3,
+    OWNERS_TICK: 3,
 }
 
 
@@ -119,7 +123,8 @@ class Screen:
         if self._window is not None or parts.recorder.wants_pictures:
             self._finish_picture(step)
         parts.clips.tick()
-        if self._looks.paused and not parts.follows:  # one tick was asked for
+        self._end_autopilot_that_cannot()
+        if self._looks.paused and not parts.guest:  # one tick was asked for
             parts.inspecting.show(len(parts.past) - 1)
         if any(event.kind is EventKind.INTERVENTION for event in step.observation.events):
             self._after_failure()
@@ -137,7 +142,7 @@ class Screen:
             left_s = wait_s()
             if looks.paused:
                 self._stand()
-            if looks.paused and not looks.step_once and not self._parts.follows:
+            if looks.paused and not looks.step_once and not self._parts.guest:
                 time.sleep(AWAKE_S)
             elif left_s <= 0:
                 return
@@ -156,14 +161,13 @@ class Screen:
         if self._looks.paused:
             self._stand()
         elif self._last is not None and waiting.waited_s >= LATE_S:
-            next_id = self._last.observation.frame.frame_id + 1
-            text = cards.waiting(next_id, waiting.waited_s, waiting.limit_s)
+            text = _late(self._last, waiting)
             self._show(self._painter.paint(self._last, replace(self._now(), alarm=text)))
 
     # -------------------------------------------------------------- inside
 
     def _finish_picture(self, step: DriveStep) -> None:
-        looking = self._looks.paused and self._parts.follows
+        looking = self._looks.paused and self._parts.guest
         state = self._now()
         with self._timer.section("draw"):
             picture = self._painter.paint(step, state)
@@ -173,6 +177,12 @@ class Screen:
             self._drawn = step, state, picture
             with self._timer.section("window"):
                 self._show(picture)
+
+    def _end_autopilot_that_cannot(self) -> None:
+        pilot, trouble = self._parts.pilot, self._parts.world.autopilot_trouble
+        if pilot.driver == "autopilot" and trouble:
+            pilot.handle(Autopilot())
+            self._looks.say(trouble, "warning")
 
     def _after_failure(self) -> None:
         if self._on_failure == "stop":
@@ -267,6 +277,14 @@ class Screen:
         return (len(self._ends_s) - 1) / passed_s if passed_s > 0 else None
 
 
+def _late(last: DriveStep, waiting: Waiting) -> str:
+    """Return the alarm line while something is late."""
+    if waiting.what == OWNERS_TICK:
+        return cards.owner_waits(waiting.waited_s, waiting.limit_s)
+    next_id = last.observation.frame.frame_id + 1
+    return cards.waiting(next_id, waiting.waited_s, waiting.limit_s)
+
+
 def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:
     """Return the cards that are shown until the first frame is there."""
     ready = cards.network_ready(steering.contract, steering.network.graph.parameters)
@@ -287,14 +305,20 @@ def show_until_left(window: Window, paint: Callable[[], None]) -> None:
         time.sleep(AWAKE_S)
 
 
-def world_line(map_name: str, weather: str | None, spawn: int, name: str, delta_s: float) -> World:
-    """Return the top line's pieces."""
+def world_line(info: SessionInfo, name: str, whose: str = "") -> World:
+    """Return the top line's pieces.
+
+    Args:
+        info: Of the session.
+        name: Of the network.
+        whose: Role name of the car, where it is somebody else's.
+    """
     return World(
-        map_name=map_name,
-        weather=weather or "",
-        spawn=f"spawn {spawn}",
+        map_name=info.map_name,
+        weather=info.weather or "",
+        spawn=whose or f"spawn {info.spawn_index}",
         network=name,
-        pace=f"sync {delta_s:g} s",
+        pace=f"{'their ticks' if whose else 'sync'} {info.delta_s:g} s",
     )
 
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
-Driver = Literal["network", "expert", "manual", "autopilot"]
+Driver = Literal["network", "expert", "manual", "autopilot", "owner"]
+"""Who steers. "manual": the person at the window; "autopilot": CARLA's; "owner": another client,
+whose car is only looked at."""
 
 
 @dataclass(frozen=True, slots=True)

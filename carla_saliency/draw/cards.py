@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 
 from carla_saliency.core import Contract
@@ -24,7 +25,7 @@ def connecting(
         limit_s: When it gives up.
         network: The network's card, beside it.
     """
-    lines = [CardLine(f"waited {waited_s:.0f} s of {limit_s:.0f} s")]
+    lines = [CardLine(f"waited {waited_s:.0f} s{_of(limit_s, 0)}")]
     for number, text in enumerate(STAGES):
         tone: Tone = "mid" if number < stage else "high" if number == stage else "low"
         remark = "done" if number < stage else "waiting" if number == stage else ""
@@ -76,7 +77,17 @@ def server_lost(reason: str, seen: bool) -> Interlude:
 
 def waiting(frame_id: int, waited_s: float, limit_s: float) -> str:
     """Return the alarm line while the server stands still with us, waiting for its picture."""
-    return f"Waiting for the picture of frame {frame_id:06d}: {waited_s:.1f} s of {limit_s:.1f} s"
+    return f"Waiting for the picture of frame {frame_id:06d}: {waited_s:.1f} s{_of(limit_s, 1)}"
+
+
+def owner_waits(waited_s: float, limit_s: float) -> str:
+    """Return the alarm line while the client that ticks somebody else's world does not."""
+    return f"Waiting for the owner's tick: {waited_s:.1f} s{_of(limit_s, 1)}"
+
+
+def _of(limit_s: float, digits: int) -> str:
+    """Return how long is waited at most; nothing where there is no limit."""
+    return f" of {limit_s:.{digits}f} s" if math.isfinite(limit_s) else ""
 
 
 def _degrees(value: float) -> str:

@@ -29,6 +29,7 @@ P_DOES: dict[Driver, str] = {
     "expert": "network",
     "manual": "give back",
     "autopilot": "network",
+    "owner": "",  # the car is somebody else's
 }
 INSPECT_KEYS = (
     "Enter next tick   PgUp PgDn history   E resume",
@@ -123,7 +124,8 @@ def base(canvas: Canvas) -> None:
 
 def keys(driver: Driver) -> tuple[str, ...]:
     """Return the most useful keys while somebody drives; longest first."""
-    most = f"H help   E inspect   P {P_DOES[driver]}"
+    hands = f"   P {P_DOES[driver]}" if P_DOES[driver] else ""
+    most = f"H help   E inspect{hands}"
     return (f"{most}   R record", most, "H help")
 
 

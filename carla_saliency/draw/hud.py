@@ -36,6 +36,7 @@ BADGES: dict[Driver, str] = {
     "expert": "EXPERT",
     "manual": "MANUAL",
     "autopilot": "AUTOPILOT",
+    "owner": "OWNER",
 }
 STEERING_RANGE = 0.5  # at the ends of the bar
 

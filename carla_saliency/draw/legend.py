@@ -22,7 +22,7 @@ from carla_saliency.draw.words import NONE, Degrees, signed
 ROWS_A = tuple(LEGEND_A.y + 13 + 23 * i for i in range(3))
 ROWS_B = tuple(LEGEND_B.y + 11 + 22 * i for i in range(4))
 WIDEST = "000.0 km/h"
-BY: dict[Driver, str] = {"manual": "by hand", "autopilot": "autopilot"}
+BY: dict[Driver, str] = {"manual": "by hand", "autopilot": "autopilot", "owner": "its owner"}
 
 
 # ------------------------------------------------------------------ what rarely changes

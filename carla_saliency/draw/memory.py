@@ -113,7 +113,7 @@ class Memory:
         values |= self._networks(step)
         if decision.expert_steering is not None:
             values[Field.EXPERT] = live.of_command(decision.expert_steering)
-        if decision.driver in ("manual", "autopilot"):
+        if decision.driver in ("manual", "autopilot", "owner"):
             control = decision.control if observation.applied is None else observation.applied
             values[Field.BY_HAND] = live.of_command(control.steering)
         if observation.lane is not None:

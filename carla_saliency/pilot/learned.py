@@ -164,8 +164,8 @@ class LearnedPilot:
         driver, notice = self._who(lane)
         if driver == "manual":  # the speed control must not learn from somebody else's pedals
             control = self._by_hand
-        elif driver == "autopilot":
-            control = observation.applied or Control()
+        elif driver in ("autopilot", "owner") and observation.applied is not None:
+            control = observation.applied
         else:
             steering = expert if driver == "expert" else network
             throttle, brake = self._pedals(observation, masked or frame, driver)
@@ -248,7 +248,7 @@ class LearnedPilot:
                 self._driver = "network"
 
     def _who(self, lane: LaneView | None) -> tuple[Driver, str]:
-        if self._driver in ("manual", "autopilot"):
+        if self._driver in ("manual", "autopilot", "owner"):
             return self._driver, ""
         if lane is None:
             return self._driver, OFF_ROAD

@@ -95,7 +95,7 @@ class RoadSense:
         if self._route is None:
             self._find(facts.pose, _FOUND_M)
         best = self._match(facts.pose)
-        strays = self._never_put_back or facts.driver in ("manual", "autopilot")
+        strays = self._never_put_back or facts.driver in ("manual", "autopilot", "owner")
         if strays and (best is None or best.distance_m > _LOST_BY_HAND_M):
             # a person may turn round; what they drive on then is their own direction
             found = self._find(facts.pose, _FOUND_AGAIN_M)

@@ -24,6 +24,7 @@ from carla_saliency.sim.facts import TickFacts
 COLLISION_AHEAD_M = 10.0
 """After a collision the car is put back at least so far on."""
 
+FREE = ("manual", "autopilot", "owner")  # they may drive where they like
 _STANDING_MPS = 1.0
 _STANDING_S = 10.0
 _GRACE_S = 1.0
@@ -122,7 +123,7 @@ class Referee:
         if collided:
             events.append(_event(facts, EventKind.COLLISION, "contact"))
         reason = _reason(situation.offset_m, collided, stands)
-        if not reason or facts.driver in ("manual", "autopilot"):  # they may drive where they like
+        if not reason or facts.driver in FREE:
             return Ruling(tuple(events))
 
         rescue = Rescue.AHEAD if collided else Rescue.NEAREST

@@ -15,6 +15,7 @@ from carla_saliency.commands.inspecting import Inspecting
 from carla_saliency.commands.looking import Parts
 from carla_saliency.commands.screen import HandDriving, Left, Screen
 from carla_saliency.core import (
+    Autopilot,
     Car,
     ChangeMethod,
     Control,
@@ -53,7 +54,7 @@ SIZE = (960, 540)
 class ListeningPilot:
     """Notes what it is asked, and is asked by the network A with `contrast`."""
 
-    letter, method = "A", "contrast"
+    letter, method, driver = "A", "contrast", "network"
 
     def __init__(self) -> None:
         self.asked: list[Request] = []
@@ -70,6 +71,7 @@ class World:
     """Notes how it is changed."""
 
     not_ours = ""
+    autopilot_trouble = ""
 
     def __init__(self) -> None:
         self.changes: list[str] = []
@@ -180,7 +182,7 @@ def make_screen(parts, riders, tmp_path, monkeypatch) -> Iterator[Callable[..., 
         questions = Questions(riders["A"].steering, Options())
 
         def make(**more: Any) -> Screen:
-            changed = {name: more.pop(name) for name in ("follows",) if name in more}
+            changed = {name: more.pop(name) for name in ("guest", "follows") if name in more}
             return Screen(
                 Painter(SIZE, contract, 70.0, 50.0),
                 window,
@@ -555,8 +557,15 @@ def test_somebody_elses_world_is_left_alone_and_that_is_said(screen, world) -> N
     assert screen._looks.notice[0] == world.not_ours
 
 
+def test_an_autopilot_that_cannot_drive_gives_the_wheel_back(screen, pilot, world) -> None:
+    pilot.driver, world.autopilot_trouble = "autopilot", "this server has no Traffic Manager"
+    screen.finish(make_step(1))
+    assert pilot.asked == [Autopilot()]
+    assert screen._looks.notice[0] == world.autopilot_trouble
+
+
 def test_who_only_looks_on_does_not_steer_and_never_holds_the_world(make_screen, pilot) -> None:
-    screen = make_screen(follows=True)
+    screen = make_screen(guest=True, follows=True)
     screen.finish(make_step(1))
     press(pygame.K_p)
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_UP, mod=0, unicode=""))
