@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from carla_saliency.errors import BadInputError, SimulatorError
@@ -127,9 +128,19 @@ class EmbeddedServer:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._wait_for_end(process)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+    def _wait_for_end(self, process: subprocess.Popen[str]) -> None:
+        """Wait for as long as a server may take to end; a window stays awake meanwhile."""
+        start_s = time.monotonic()
+        while (waited_s := time.monotonic() - start_s) < STOP_TIMEOUT_S:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(WAKE_S)
+                return
+            self._on_wait(waited_s)

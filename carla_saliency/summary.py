@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from carla_saliency.attention import Attention
 from carla_saliency.core import DriveStep, EventKind
 from carla_saliency.timing import Clock, TickTimer
 
@@ -43,18 +44,30 @@ class DriveLog:
     Args:
         delta_s: Simulated seconds per tick.
         clock: Wall seconds that only grow.
+        lock_deg: Of the network, for the attention by class in degrees.
+        by_frames: Somebody else ticks: time passes as the frames say, and some may be missed.
 
     Attributes:
         method: The last saliency method.
+        sim_seconds: Simulated seconds so far.
         map_every: It explained every n-th frame; given as --every, the drive has the same maps.
     """
 
-    def __init__(self, delta_s: float, clock: Clock = time.perf_counter) -> None:
-        self._delta_s = delta_s
+    def __init__(
+        self,
+        delta_s: float,
+        clock: Clock = time.perf_counter,
+        lock_deg: float | None = None,
+        by_frames: bool = False,
+    ) -> None:
+        self._attention = Attention(lock_deg)
+        self._delta_s, self._by_frames = delta_s, by_frames
+        self._frame_s: float | None = None
         self._clock = clock
         self._first_s = self._last_s = clock()
         self.timer = TickTimer(clock)
         self.ticks = 0
+        self.sim_seconds = 0.0
         self.distance_m = 0.0
         self.network_seconds = 0.0
         self.counts = dict.fromkeys(EventKind, 0)
@@ -67,22 +80,27 @@ class DriveLog:
         if self.ticks == 0:
             self._first_s = self._last_s
         self.ticks += 1
-        self.distance_m += abs(step.observation.speed_mps) * self._delta_s
+        passed_s = self._passed_s(step.observation.frame.sim_s)
+        self.sim_seconds += passed_s
+        self.distance_m += abs(step.observation.speed_mps) * passed_s
         if step.decision.explanation is not None:
             self.method = step.decision.explanation.method
             self.map_every = step.decision.every
         if step.decision.driver == "network":
-            self.network_seconds += self._delta_s
-        for event in step.observation.events:
+            self.network_seconds += passed_s
+        for event in (*step.observation.events, *step.findings.events):
             self.counts[event.kind] += 1
+        self._attention.add(step.findings)
         self.timer.add("server", step.observation.server_ms)
         for part, duration_ms in step.decision.timing_ms.items():
             self.timer.add(part, duration_ms)
 
-    @property
-    def sim_seconds(self) -> float:
-        """Simulated seconds so far."""
-        return self.ticks * self._delta_s
+    def _passed_s(self, frame_s: float) -> float:
+        """Return the simulated seconds since the last step."""
+        last_s, self._frame_s = self._frame_s, frame_s
+        if not self._by_frames or last_s is None or frame_s <= last_s:  # another episode
+            return self._delta_s
+        return frame_s - last_s
 
     def as_json(self) -> dict[str, Any]:
         """Return what `--summary` writes."""
@@ -104,6 +122,8 @@ class DriveLog:
             "autonomy_percent": None if autonomy is None else round(autonomy, 2),
             "method": self.method,
             "map_every": self.map_every,
+            "events": {kind.value: count for kind, count in self.counts.items() if count},
+            "attention": self._attention.as_json(),
             "timing_ms": {part: times[part] for part in PARTS if part in times},
         }
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from carla_saliency.core import Frame, Inputs
-from carla_saliency.factory import load_steering, make_explainers
+from carla_saliency.factory import Steering, load_steering, make_explainers
+from carla_saliency.factory.probing import make_probe
+from carla_saliency.insight.classes import tag_table
+from carla_saliency.insight.examiner import Examiner
+from carla_saliency.saliency import Options
 
+TAGS = 29  # that CARLA has
 SECONDS = 2.0  # for each line of the table
 
 
@@ -44,6 +50,7 @@ def run() -> int:
     }
     for name, explainer in make_explainers(steering, "contrast").items():
         rows[f"picture to steering and {name} map"] = lambda each=explainer: each.explain(frame)  # type: ignore[misc]
+    rows |= insights(steering, frame)
     lines = [f"{'milliseconds':<48}{'min':>8}{'median':>9}"]
     for name, call in rows.items():
         least, median = measure(call)
@@ -51,6 +58,30 @@ def run() -> int:
     lines.append(f"{'model file to network, gradient checked':<48}{steering.load_s * 1000:>8.0f}")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def insights(steering: Steering, frame: Frame) -> dict[str, Callable[[], object]]:
+    """Return what is found out about one map, by name; the classes are stripes."""
+    rows, columns = frame.image.shape[:2]
+    tags = np.repeat(np.arange(columns) * TAGS // columns, rows).reshape(columns, rows).T
+    frame = replace(frame, tags=np.ascontiguousarray(tags, np.uint8))
+    explanation = make_explainers(steering, "contrast")["contrast"].explain(frame)
+    probe = make_probe(steering, Options(), patient=True)
+    examiner = Examiner(probe, tag_table(""))
+
+    def newly(call: Callable[[Frame], object]) -> Callable[[], object]:
+        """Other tags each time: as in a drive nothing of the frame before can be used again."""
+        return lambda: call(replace(frame, tags=frame.tags.copy()))  # type: ignore[union-attr]
+
+    return {
+        "share of each class": newly(lambda each: examiner.shares(each, explanation)),
+        "each class painted over (9 pictures)": newly(
+            lambda each: examiner.without(each, explanation.steering)
+        ),
+        "causal check (32 pictures)": lambda: examiner.blobs(frame, explanation),
+        "map check, each frame": lambda: examiner.check(frame, explanation, "cheap"),
+        "map check, each second": lambda: examiner.check(frame, explanation, "full"),
+    }
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Crew:
             guest=bool(self._session.guest),
             follows=self._session.guest == "follow",
             remembers=self._watched or clips.keeps,
-            tick_s=1 / self._settings.fps,
+            tick_s=self._session.info.delta_s or 1 / self._settings.fps,
         )
 
     def steer(self, frame: Frame) -> float:

@@ -55,6 +55,11 @@ def run(settings: DriveSettings) -> int:
         SimulatorError: If the server fails.
     """
     factory.require_method(settings.method)
+    if settings.on_failure == "pause" and not has_display():
+        raise BadInputError(
+            "--on-failure pause lets a person look, and there is no display: choose "
+            "--on-failure stop"
+        )
     steering = factory.load_steering(settings)
     factory.require_contract(steering)
     width_px, height_px = factory.camera_size(settings, steering.contract)
@@ -88,10 +93,13 @@ class _Drive:
         self._steering, self._explainers = riders["A"].steering, riders["A"].explainers
         self._meaning = next(iter(self._explainers.values())).meaning
         self._size = parse_size("--res", settings.res, "1280x720")
-        self._log = DriveLog(1 / settings.fps)
+        lock_deg = self._steering.contract.max_steer_deg
+        theirs = bool(settings.attach or settings.follow)
+        self._log = DriveLog(1 / settings.fps, lock_deg=lock_deg, by_frames=theirs)
         self._painter = self._make_painter(None, None)
         self._window: Window | None = None
         self._screen: Screen | None = None
+        self._left = False
         self.trouble: list[str] = []
 
     def run(self, stack: ExitStack) -> None:
@@ -192,7 +200,7 @@ class _Drive:
             screen.finish(step)
             self._log.add(step)
             _tell(step)
-            if self._log.ticks >= _last_tick(settings):
+            if _is_over(settings, self._log):
                 return
             screen.attend(pacer.remaining_s)
             if screen.quit:
@@ -204,7 +212,8 @@ class _Drive:
             self._screen.wake(waiting)
         elif self._window is not None:
             self._window.pump()
-            if Quit() in self._window.requests():
+            if Quit() in self._window.requests() and not self._left:
+                self._left = True  # said once: the window stays awake while the server is left
                 raise Left
             self._paint_card(connecting_card(waiting, self._steering))
 
@@ -276,13 +285,12 @@ def _carla_answers(host: str, port: int) -> bool:
     return True
 
 
-def _last_tick(settings: DriveSettings) -> float:
-    limits = [float("inf")]
-    if settings.ticks is not None:
-        limits.append(settings.ticks)
-    if settings.seconds is not None:
-        limits.append(max(1, round(settings.seconds * settings.fps)))
-    return min(limits)
+def _is_over(settings: DriveSettings, log: DriveLog) -> bool:
+    """Return whether a limit was reached; half a tick more or less is as near as it gets."""
+    if settings.ticks is not None and log.ticks >= settings.ticks:
+        return True
+    spare_s = 0.5 / settings.fps
+    return settings.seconds is not None and log.sim_seconds + spare_s >= settings.seconds
 
 
 def _tell(step: DriveStep) -> None:

@@ -7,40 +7,31 @@ once is remembered as long as somebody looks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 
-from carla_saliency.core import DriveStep, Explanation, Findings, Frame, LayerInfo, Seen
+from carla_saliency.commands.answers import Answers, Key, Wish
+from carla_saliency.commands.wishes import (
+    Looker,
+    Steps,
+    explain_cell,
+    explain_other,
+    find_out,
+)
+from carla_saliency.core import (
+    Decision,
+    DriveStep,
+    Explanation,
+    Findings,
+    LayerInfo,
+    Shadow,
+)
 from carla_saliency.draw.state import Inspection, LayerCell
-from carla_saliency.errors import BadInputError
 from carla_saliency.factory.every_layer import STEERING
 from carla_saliency.factory.insights import Letter, Subject
-from carla_saliency.factory.questions import Questions
-from carla_saliency.insight.examiner import Examiner
-
-REMEMBERED = 600  # answers: about 40 frames with everything
-FALLBACK = "contrast"  # for layers at which the method at hand can't be asked
-
-
-class Steps(Protocol):
-    """The steps that can be looked at: the last 20 s, or a clip."""
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-
-    def at(self, index: int) -> DriveStep:
-        """Return a step as it was."""
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """A question: what its answer is remembered as, and how it is asked."""
-
-    key: tuple[Any, ...]
-    ask: Callable[[], Any]
+from carla_saliency.factory.questions import CHANGE
+from carla_saliency.output.past import Past
 
 
 class Inspecting:
@@ -50,7 +41,6 @@ class Inspecting:
         subjects: The networks by letter.
 
     Attributes:
-        index: Of the shown step.
         revision: Grows with every change of what there is to see.
         full: The chosen layer's map fills the pane.
         frozen: Somebody else ticks the world, only the view stands still.
@@ -62,11 +52,9 @@ class Inspecting:
         self._letter: Letter = "A"
         self._method, self._layer = "", ""
         self._chosen = ""
-        self._answers: dict[tuple[Any, ...], Any] = {}
-        self._pool: ThreadPoolExecutor | None = None
-        self._asked: tuple[tuple[Any, ...], Future[Any]] | None = None
-        self._read: tuple[int, DriveStep] | None = None
-        self.index = 0
+        self._answers = Answers()
+        self._index, self._end_s = 0, 0.0
+        self._read: tuple[DriveStep, Looker] | None = None
         self.revision = 0
         self.full = False
         self.frozen = False
@@ -82,7 +70,11 @@ class Inspecting:
             letter: Of the network that drives.
             method: Of the map.
             layer: That the method is asked about; "" = its own choice.
+
+        Raises:
+            CarlaSaliencyError: If the steps can't be read; then the view stays as it was.
         """
+        self._end_s = steps.at(len(steps) - 1).observation.frame.sim_s
         self._steps, self._letter = steps, letter
         self._method, self._layer = method, layer
         if not self._chosen:
@@ -98,20 +90,26 @@ class Inspecting:
     def leave(self) -> None:
         """Look no longer; what was asked is forgotten."""
         self._steps = self._read = None
-        self._answers.clear()
+        self._answers.forget()
         self.full = False
 
     def close(self) -> None:
         """End the worker, after what it is doing."""
         self.leave()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = self._asked = None
+        self._answers.close()
 
     def show(self, index: int) -> None:
-        """Show another step, or the nearest that there is."""
-        self.index = max(0, min(index, len(self._some_steps) - 1))
-        self._read = None
+        """Show another step, or the nearest that there is.
+
+        Raises:
+            CarlaSaliencyError: If it can't be read; then the view stays as it was.
+        """
+        steps = self._some_steps
+        index = max(0, min(index, len(steps) - 1))
+        remembered = max(each.questions.frames for each in self._subjects.values())
+        older = remembered if self._method == CHANGE else remembered - 1
+        self._read = steps.at(index), Looker.at(steps, index, older)
+        self._index = index
         self.revision += 1
 
     def ask_by(self, letter: Letter, method: str, layer: str) -> None:
@@ -138,63 +136,58 @@ class Inspecting:
     @property
     def step(self) -> DriveStep:
         """The shown step as it was in the drive."""
-        if self._read is None or self._read[0] != self.index:
-            self._read = self.index, self._some_steps.at(self.index)
-        return self._read[1]
+        return self._shown[0]
+
+    @property
+    def index(self) -> int:
+        """Of the shown step among those that can be looked at; 0 if it is too old by now."""
+        if isinstance(self._steps, Past):  # goes on where somebody else ticks the world
+            self._index = self._steps.find(self.step.observation.frame.frame_id) or 0
+        return self._index
 
     # -------------------------------------------------------------- what there is to see
 
     def view(self) -> tuple[DriveStep, Inspection]:
         """Return the shown step with what was found out so far, and the rest of the window."""
         step, key = self.step, self._key()
-        decision = step.decision
+        decision = self._decision()
         explanation = self._answers.get(("map", *key))
         if explanation is None and decision.explained is None:
             own = decision.explanation
             explanation = own if own is not None and own.method == self._method else None
         shadow = decision.shadow
-        if shadow is not None and self._other is not None:
+        if shadow is not None and self._other is not None:  # the expert has no map
             shadow = replace(shadow, explanation=self._answers.get(("shadow", *key)))
         decision = replace(decision, explanation=explanation, explained=None, shadow=shadow)
-        findings = self._answers.get(("findings", *key), Findings())
+        findings = self._answers.get(("findings", *key)) or Findings()
         findings = replace(findings, comparison=step.findings.comparison)
         layer = self._layer_info
         name = "" if layer is None else layer.name
-        newest = self._some_steps.at(len(self._some_steps) - 1).observation.frame.sim_s
         inspection = Inspection(
             cells=self._cells(),
             full=self.full,
             layer=layer,
             activations=self._answers.get(("activations", *key[:2], name)),
             filter_changes=self._answers.get(("filters", *key[:2], name)),
-            back_s=newest - step.observation.frame.sim_s,
+            back_s=self._newest_s - step.observation.frame.sim_s,
             frozen=self.frozen,
         )
         return replace(step, decision=decision, findings=findings), inspection
 
     def poll(self) -> None:
         """Take an answer, and ask what is missing most; never waits."""
-        if self._steps is None:
-            return
-        if self._asked is not None:
-            key, future = self._asked
-            if not future.done():
-                return
-            self._asked = None
-            self._answers[key] = future.result()
-            while len(self._answers) > REMEMBERED:
-                del self._answers[next(iter(self._answers))]
+        if self._steps is not None and self._answers.poll(self._wishes):
             self.revision += 1
-        for wish in self._wishes():
-            if wish.key not in self._answers:
-                self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="inspecting")
-                self._asked = wish.key, self._pool.submit(wish.ask)
-                return
 
     @property
     def waits(self) -> bool:
         """Whether something is being asked."""
-        return self._asked is not None
+        return self._answers.waits
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no map of the shown frame, one line; "" if there is, or is to come."""
+        return "" if self._steps is None else self._answers.trouble(("map", *self._key()))
 
     # -------------------------------------------------------------- inside
 
@@ -203,6 +196,17 @@ class Inspecting:
         if self._steps is None:
             raise RuntimeError("nobody looks: call open first")
         return self._steps
+
+    @property
+    def _newest_s(self) -> float:
+        newest = self._steps.newest if isinstance(self._steps, Past) else None
+        return self._end_s if newest is None else newest.sim_s
+
+    @property
+    def _shown(self) -> tuple[DriveStep, Looker]:
+        if self._read is None:
+            raise RuntimeError("nobody looks: call open first")
+        return self._read
 
     @property
     def _subject(self) -> Subject:
@@ -220,7 +224,27 @@ class Inspecting:
             return questions.layers[self._chosen]
         return questions.first_picture_layer()
 
-    def _key(self) -> tuple[Any, ...]:
+    def _decision(self) -> Decision:
+        """Return the shown step's decision as seen from the network that is asked.
+
+        In the drive the other one may have been at the wheel, which then looks on here; and of a
+        clip nobody knows who was.
+        """
+        decision, other = self.step.decision, self._other
+        shadow = decision.shadow
+        if other is None or (shadow is not None and shadow.letter != self._letter):
+            return decision
+        letter: Letter = "B" if self._letter == "A" else "A"
+        beside = Shadow(letter=letter, title=other.questions.steering.title, command=None)
+        if shadow is None:
+            return replace(decision, shadow=beside)
+        beside = replace(
+            beside, command=decision.network_steering, explanation=decision.explanation
+        )
+        own = shadow.explanation
+        return replace(decision, explanation=own, network_steering=shadow.command, shadow=beside)
+
+    def _key(self) -> Key:
         return self.step.observation.frame.frame_id, self._letter, self._method, self._layer
 
     def _cells(self) -> tuple[LayerCell, ...]:
@@ -235,81 +259,40 @@ class Inspecting:
             cells.append(LayerCell(name=name, explanation=explanation, chosen=chosen))
         return tuple(cells)
 
-    def _cell_key(self, name: str) -> tuple[Any, ...]:
+    def _cell_key(self, name: str) -> Key:
         return ("cell", *self._key()[:3], name)
 
-    def _wishes(self) -> Iterator[_Wish]:
+    def _wishes(self) -> Iterator[Wish]:
         """Yield all that can be asked about the shown step, what matters most first."""
-        step, key, subject = self.step, self._key(), self._subject
-        questions, frame = subject.questions, step.decision.masked or step.observation.frame
-        look = _Looking(self._some_steps, self.index, frame)
+        (_, look), key, subject = self._shown, self._key(), self._subject
+        questions = subject.questions
         method, layer = self._method, self._layer or None
 
         def map_() -> Explanation:
+            if method == CHANGE:
+                return questions.explain_change(look.before(questions), look(questions))
             return questions.explain(method, layer, look(questions))
 
-        yield _Wish(("map", *key), map_)
+        yield Wish(("map", *key), map_)
         explanation = self._answers.get(("map", *key))
         if explanation is not None:
-            yield _Wish(("findings", *key), lambda: _findings(subject.examiner, frame, explanation))
-        if self._other is not None and step.decision.shadow is not None:
+            yield Wish(("findings", *key), lambda: find_out(subject, look, explanation))
+        if self._other is not None:
             other = self._other.questions
-            yield _Wish(("shadow", *key), lambda: _try(other, method, layer, look))
+            yield Wish(("shadow", *key), lambda: explain_other(other, method, layer, look))
         for name in questions.cells:
             if name != STEERING or layer is not None:
-                yield _Wish(self._cell_key(name), _cell(questions, method, name, look))
+                ask = partial(explain_cell, questions, method, name, look)
+                yield Wish(self._cell_key(name), ask)
         info = self._layer_info
         if info is not None:
             name = info.name
-            yield _Wish(
+            yield Wish(
                 ("activations", *key[:2], name),
                 lambda: questions.activations(name, look(questions)),
             )
             if len(info.shape) == 3:
-                yield _Wish(
+                yield Wish(
                     ("filters", *key[:2], name),
                     lambda: questions.filter_changes(name, look(questions)),
                 )
-
-
-class _Looking:
-    """Looks at one step's frame, after those before it that a network remembers."""
-
-    def __init__(self, steps: Steps, index: int, frame: Frame) -> None:
-        self._steps, self._index, self._frame = steps, index, frame
-
-    def __call__(self, questions: Questions) -> Seen:
-        first = max(0, self._index - questions.frames + 1)
-        before = [self._steps.at(i).observation.frame for i in range(first, self._index)]
-        return questions.look([*before, self._frame])
-
-
-def _findings(examiner: Examiner, frame: Frame, explanation: Explanation) -> Findings:
-    return Findings(
-        causal=examiner.blobs(frame, explanation),
-        shares=examiner.shares(frame, explanation),
-        effects=examiner.without_here(frame, explanation.steering),
-        check=examiner.check(frame, explanation, "once"),
-        novelty=examiner.novelty(frame),
-    )
-
-
-def _try(
-    questions: Questions, method: str, layer: str | None, look: _Looking
-) -> Explanation | None:
-    with suppress(BadInputError):  # the other network may not have this layer
-        return questions.explain(method, layer, look(questions))
-    return None
-
-
-def _cell(
-    questions: Questions, method: str, name: str, look: _Looking
-) -> Callable[[], Explanation | None]:
-    def ask() -> Explanation | None:
-        seen = look(questions)
-        for each in (method, FALLBACK):
-            with suppress(BadInputError):
-                return questions.cell(each, name, seen)
-        return None
-
-    return ask

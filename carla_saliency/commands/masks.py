@@ -27,7 +27,8 @@ class Masks:
     def __init__(self) -> None:
         self._places: list[Place] = []
         self._from: tuple[float, float] | None = None
-        self._told: tuple[tuple[int, int], list[float]] | None = None
+        self._asked: tuple[int, str] | None = None  # frame and network of the answers
+        self._told: dict[tuple[Place, ...], float] = {}  # with these masks -> steering
         self.in_force = False
         self.revision = 0
 
@@ -82,18 +83,25 @@ class Masks:
             hole[_pixels(top, bottom, hole.shape[0]), _pixels(left, right, hole.shape[1])] = True
         return replace(frame, image=filled(frame.image, hole)) if hole.any() else frame
 
-    def boxes(self, frame: Frame, steer: Callable[[Frame], float]) -> tuple[MaskBox, ...]:
+    def boxes(
+        self, frame: Frame, steer: Callable[[Frame], float], whose: str = "A"
+    ) -> tuple[MaskBox, ...]:
         """Return the masks with what each adds to those before it; asks only for what is new.
 
         Args:
             frame: As it is without masks.
             steer: Asks the network.
+            whose: Letter of that network.
         """
-        key = (frame.frame_id, self.revision)
-        if self._told is None or self._told[0] != key:
-            values = [steer(self.hide(frame, count)) for count in range(len(self._places) + 1)]
-            self._told = key, values
-        told = self._told[1]
+        if self._asked != (frame.frame_id, whose):
+            self._asked, self._told = (frame.frame_id, whose), {}
+        before, told = self._told, []
+        self._told = {}
+        for count in range(len(self._places) + 1):
+            masks = tuple(self._places[:count])
+            steering = before.get(masks)
+            told.append(steer(self.hide(frame, count)) if steering is None else steering)
+            self._told[masks] = told[-1]
         return tuple(
             MaskBox(letter=letter, place=place, before=told[i], after=told[i + 1])
             for i, (letter, place) in enumerate(zip(LETTERS, self._places, strict=False))

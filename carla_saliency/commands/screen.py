@@ -153,15 +153,16 @@ class Screen:
         """Keep the window alive while the server does not answer.
 
         Raises:
-            Left: If the person wants to leave.
+            Left: If the person wants to leave; once, since leaving takes time as well.
         """
+        leaving = self._looks.quit
         self._take_requests()
-        if self._looks.quit:
+        if self._looks.quit and not leaving:
             raise Left
-        if self._looks.paused:
+        if self._looks.paused and not leaving:
             self._stand()
         elif self._last is not None and waiting.waited_s >= LATE_S:
-            text = _late(self._last, waiting)
+            text = cards.leaving(waiting.waited_s) if leaving else _late(self._last, waiting)
             self._show(self._painter.paint(self._last, replace(self._now(), alarm=text)))
 
     # -------------------------------------------------------------- inside

@@ -30,6 +30,7 @@ class Pens:
         self.type = Type(layout.k)
         self._shapes: dict[tuple[object, ...], pygame.Surface] = {}
         self._pixels: dict[Box, Pixels] = {}
+        self._texts: dict[tuple[object, ...], tuple[pygame.Surface, tuple[int, int], Pixels]] = {}
 
     def pixels(self, box: Box) -> Pixels:
         """Return `layout.pixels(box)`, remembered: most boxes stay where they are."""
@@ -38,6 +39,50 @@ class Pens:
                 self._pixels.clear()
             self._pixels[box] = self.layout.pixels(box)
         return self._pixels[box]
+
+    def text(
+        self,
+        slot: Box,
+        text: str | tuple[str, ...],
+        colour: Colour,
+        style: Style,
+        align: Align,
+        on: Colour | None,
+    ) -> tuple[pygame.Surface, tuple[int, int], Pixels]:
+        """Return a text as a surface, where it is blitted, and the pixels of its capitals.
+
+        Remembered: from picture to picture nearly all texts stay as they are.
+        """
+        key = (slot, text, colour, style, align, on)
+        if key not in self._texts:
+            if len(self._texts) >= MAX_CACHED:
+                self._texts.clear()
+            self._texts[key] = self._set_text(*key)
+        return self._texts[key]
+
+    def _set_text(
+        self,
+        slot: Box,
+        text: str | tuple[str, ...],
+        colour: Colour,
+        style: Style,
+        align: Align,
+        on: Colour | None,
+    ) -> tuple[pygame.Surface, tuple[int, int], Pixels]:
+        p, type_ = self.pixels(slot), self.type
+        on = on if self.layout.k >= ROOMY else None
+        if isinstance(text, str):  # nearly all fit: they are written before they are measured
+            sprite = type_.surface(text, style, colour, on)
+            variants: tuple[str, ...] = () if sprite.get_width() <= p.w else (text,)
+        else:
+            variants = text
+        if variants:
+            sprite = type_.surface(type_.choose(variants, style, p.w), style, colour, on)
+        free = p.w - sprite.get_width()
+        x = p.x + {"left": 0, "centre": free // 2, "right": free}[align]
+        capital = round(CAP_HEIGHT * type_.size_px(style))
+        box = Pixels(x, p.y + (p.h - capital) // 2, sprite.get_width(), capital)
+        return sprite, (x, type_.top_px(p.y + p.h / 2, style)), box
 
     def _sprite(self, key: tuple[object, ...], mask: Image, colour: Colour) -> pygame.Surface:
         small = cv2.resize(mask, None, fx=1 / FINE, fy=1 / FINE, interpolation=cv2.INTER_AREA)
@@ -195,13 +240,7 @@ class Canvas:
         Returns:
             The pixels that it took, from the top to the bottom of its capitals.
         """
-        variants = (text,) if isinstance(text, str) else text
-        type_ = self.pens.type
-        p = self.pens.pixels(slot)
-        chosen = type_.choose(variants, style, p.w)
-        sprite = type_.surface(chosen, style, colour, on if self.layout.k >= ROOMY else None)
-        free = p.w - sprite.get_width()
-        x = p.x + {"left": 0, "centre": free // 2, "right": free}[align]
-        self.surface.blit(sprite, (x, type_.top_px(p.y + p.h / 2, style)))
-        capital = round(CAP_HEIGHT * type_.size_px(style))
-        return Pixels(x, p.y + (p.h - capital) // 2, sprite.get_width(), capital)
+        words = text if isinstance(text, str | tuple) else tuple(text)
+        sprite, place, box = self.pens.text(slot, words, colour, style, align, on)
+        self.surface.blit(sprite, place)
+        return box

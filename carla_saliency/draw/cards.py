@@ -80,6 +80,11 @@ def waiting(frame_id: int, waited_s: float, limit_s: float) -> str:
     return f"Waiting for the picture of frame {frame_id:06d}: {waited_s:.1f} s{_of(limit_s, 1)}"
 
 
+def leaving(waited_s: float) -> str:
+    """Return the alarm line while the server is to be put back, and does not answer."""
+    return f"Leaving: waiting for the server to be put back, {waited_s:.1f} s"
+
+
 def owner_waits(waited_s: float, limit_s: float) -> str:
     """Return the alarm line while the client that ticks somebody else's world does not."""
     return f"Waiting for the owner's tick: {waited_s:.1f} s{_of(limit_s, 1)}"

@@ -72,12 +72,11 @@ def strip(canvas: Canvas, history: History) -> None:
     first = max(0, round(float(x[0])))
     columns = np.arange(first, width)
     nearest = np.minimum(np.searchsorted(x, columns - 0.5), len(x) - 1)
-    coloured = cv2.applyColorMap(_stacked(borders, nearest, height), _TABLE)
-    shown = known[nearest]
+    index, shown, target = _stacked(borders, nearest, height), known[nearest], view[:, first:]
     if shown.all():
-        view[:, first:] = coloured
+        cv2.applyColorMap(index, _TABLE, dst=target)
     else:  # the grid stays in the gaps
-        np.copyto(view[:, first:], coloured, where=shown[None, :, None])
+        np.copyto(target, cv2.applyColorMap(index, _TABLE), where=shown[None, :, None])
     _separate(view, x, borders, known)
 
 
@@ -92,21 +91,22 @@ def _stacked(borders: Numbers, samples: NDArray[np.intp], height: int) -> Image:
         samples: Which of them each column shows.
         height: Of the strip.
     """
-    rows = np.arange(height, dtype=np.int16)[:, None]
-    index = np.zeros((height, len(borders)), np.uint8)
+    rows = np.arange(height, dtype=np.int16)
+    index = np.zeros((len(borders), height), np.uint8)  # upright columns lie level: quickly copied
     above = np.empty(index.shape, np.bool_)
     for border in np.ascontiguousarray(borders.round().astype(np.int16).T):
-        np.less(rows, border, out=above)
+        np.less(rows, border[:, None], out=above)
         np.add(index, above.view(np.uint8), out=index)
-    return np.take(index, samples, axis=1)
+    return cv2.transpose(np.take(index, samples, axis=0)).astype(np.uint8, copy=False)
 
 
 def _separate(view: Image, x: Numbers, borders: Numbers, known: NDArray[np.bool_]) -> None:
     """Draw a dark line between each two classes: some pairs are alike for some eyes."""
     points = np.empty((borders.shape[1], len(x), 2))
     points[..., 0], points[..., 1] = x, borders.T
-    fixed = (points * 16).round().astype(np.int32)
-    pieces = [line[a:b] for line in fixed for a, b in runs(known)]
+    points *= 16
+    fixed, pieces_of = np.rint(points, out=points).astype(np.int32), runs(known)
+    pieces = [line[a:b] for line in fixed for a, b in pieces_of]
     cv2.polylines(view, pieces, False, ON_BADGE, 1, cv2.LINE_8, 4)
 
 

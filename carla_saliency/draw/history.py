@@ -14,7 +14,7 @@ from carla_saliency.draw.layout import STRIP_A
 from carla_saliency.draw.state import Tone
 
 SECONDS = 20.0
-FLAG_ROWS = 3
+FLAG_ROWS = (0, 2, 1)  # as they are filled: a straight drive's curves are in the middle one
 
 Numbers = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ class History:
         """
         at_s = self.now_s if sim_s is None else sim_s
         row: int | None = None
-        for candidate in range(FLAG_ROWS):
+        for candidate in FLAG_ROWS:
             others = (flag for flag in self.flags if flag.row == candidate)
             if all(
                 abs(at_s - flag.sim_s) * STRIP_A.w / SECONDS > flag.width + width + 6

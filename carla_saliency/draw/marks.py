@@ -151,8 +151,9 @@ def _ellipse(canvas: Canvas, crop: Pixels, place: Place, solid: bool) -> Box:
     a = max(SMALLEST * k, (right - left) / 2)
     b = max(SMALLEST * k, (bottom - top) / 2)
     view = canvas.view(PANE_L)
-    cv2.fillPoly(view, _rings((x, y), a, b, 2 * k, solid), ON_BADGE, cv2.LINE_8, 4)
-    cv2.fillPoly(view, _rings((x, y), a, b, k, solid), HIGH, cv2.LINE_AA, 4)
+    middle = x - 0.5, y - 0.5  # for OpenCV a pixel's middle is a whole number
+    cv2.fillPoly(view, _rings(middle, a, b, 2 * k, solid), ON_BADGE, cv2.LINE_8, 4)
+    cv2.fillPoly(view, _rings(middle, a, b, k, solid), HIGH, cv2.LINE_AA, 4)
     around = Pixels(round(pane.x + x - a), round(pane.y + y - b), round(2 * a), round(2 * b))
     return _units(canvas, around)
 

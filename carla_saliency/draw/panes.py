@@ -52,6 +52,7 @@ def overlay(
     tables: tuple[Image, Image],
     covers: Place | None = None,
     pane: Box = PANE_R,
+    beside: Box | None = None,
 ) -> None:
     """Draw the camera's picture in grey, and the map over the very region that it explains.
 
@@ -63,16 +64,34 @@ def overlay(
         tables: From `heatmap.table`.
         covers: What the map covers of the network's grid, in its pixels; None = all of it.
         pane: Where.
+        beside: A pane in which `camera` drew the same picture, which need not be enlarged again.
     """
-    place = fit(picture.shape[:2], canvas.layout.pixels(pane))
-    dark = heatmap.grey(picture)  # before it is enlarged: a third of the work
-    large = cv2.resize(dark, (place.w, place.h), interpolation=_how(picture, place))
+    place = fit(picture.shape[:2], canvas.pens.pixels(pane))
+    large = _large_grey(canvas, picture, place, beside)
     cv2.cvtColor(large, cv2.COLOR_GRAY2RGB, dst=canvas.view(place))
     crop = crop_pixels(contract, place)
     if index is not None:
         grid = contract.input_height_px, contract.input_width_px
-        heatmap.lay_over(canvas.view(crop), index, tables, on_screen(covers, grid, crop))
+        inside = Pixels(crop.x - place.x, crop.y - place.y, crop.w, crop.h)
+        heatmap.lay_over(
+            canvas.view(crop),
+            index,
+            tables,
+            on_screen(covers, grid, crop),
+            grey=large[inside.rows, inside.columns],
+        )
     corners(canvas, crop)
+
+
+def _large_grey(canvas: Canvas, picture: Image, place: Pixels, beside: Box | None) -> Image:
+    """Return a picture in grey, (H, W) of a place; the corners' ticks may already be on it."""
+    if beside is not None:
+        there = fit(picture.shape[:2], canvas.pens.pixels(beside))
+        if (there.w, there.h) == (place.w, place.h):
+            return heatmap.grey(canvas.view(there))
+    dark = heatmap.grey(picture)  # before it is enlarged: a third of the work
+    large = cv2.resize(dark, (place.w, place.h), interpolation=_how(picture, place))
+    return large.astype(np.uint8, copy=False)
 
 
 def on_screen(covers: Place | None, grid: tuple[int, int], crop: Pixels) -> Place | None:

@@ -90,15 +90,18 @@ def flags(canvas: Canvas, history: History, mode: Mode = "lane") -> None:
     """Draw what happened, as upright lines through the strips with a word at the top."""
     now = history.now_s
     bottom = STRIP_A.bottom if mode == "inspect" else STRIP_B.bottom
+    shown: list[tuple[Flag, float, Colour]] = []
     for flag in history.flags:
         x = STRIP_A.right - (now - flag.sim_s) * STRIP_A.w / SECONDS
         if x < STRIP_A.x:
             continue
         colour = {"warning": WARNING, "failure": FAILURE, "high": HIGH}.get(flag.tone, MID)
-        x = min(x, STRIP_A.right - 1)
+        shown.append((flag, min(x, STRIP_A.right - 1), colour))
+    for _, x, colour in shown:
         if mode == "classes":  # some of the classes are as light as the line
             canvas.vertical(x, STRIP_B.y, bottom, ON_BADGE, 3)
         canvas.vertical(x, STRIP_A.y, bottom, colour)
+    for flag, x, colour in shown:  # no line runs through a word
         if flag.row is not None:
             _flag_words(canvas, flag, x, colour)
 
@@ -120,8 +123,12 @@ def _flag_words(canvas: Canvas, flag: Flag, x: float, colour: Colour) -> None:
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return (first, last + 1) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    if not len(mask):
+        return []
+    edges: list[int] = (np.flatnonzero(mask[1:] != mask[:-1]) + 1).tolist()
+    edges = [0, *edges] if mask[0] else edges
+    edges = [*edges, len(mask)] if mask[-1] else edges
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 class Plot:
@@ -132,7 +139,8 @@ class Plot:
     def __init__(
         self, canvas: Canvas, strip: Box, history: History, low: float, high: float
     ) -> None:
-        self._view = canvas.view(strip)
+        self._view, self._surface = canvas.view(strip), canvas.surface
+        self._place = canvas.pens.pixels(strip)
         self._history = history
         self._low, self._high = low, high
         self._height, width = self._view.shape[:2]
@@ -142,12 +150,14 @@ class Plot:
 
     def _y(self, values: Numbers) -> Numbers:
         unit = (values - self._low) / (self._high - self._low)
-        rows: Numbers = (self._height - 1) * (1 - np.clip(unit, 0.0, 1.0))
+        rows: Numbers = (self._height - 1) * (1 - np.minimum(np.maximum(unit, 0.0), 1.0))
         return rows
 
     def _points(self, x: Numbers, y: Numbers) -> NDArray[np.int32]:
-        both = np.stack([x, y], axis=1) * (1 << self.SHIFT)
-        return both.round().astype(np.int32)
+        both = np.empty((len(x), 2))
+        both[:, 0], both[:, 1] = x, y
+        both *= 1 << self.SHIFT
+        return np.rint(both, out=both).astype(np.int32)
 
     def line(
         self, field: Field, colour: Colour, *, thick: bool = False, dashed: bool = False
@@ -159,11 +169,11 @@ class Plot:
             return
         if dashed:  # by time, so that dashes travel with the curve
             there &= np.mod(self._time + 1e-6, DASH_S + GAP_S) < DASH_S
-        points = self._points(self._x, self._y(np.nan_to_num(values)))
-        lower = points + np.array([0, 1 << self.SHIFT - 1], np.int32)
-        # twice thin: OpenCV's thick lines are filled polygons, ten times slower
-        lines = (points, lower) if thick else (points,)
-        pieces = [line[a:b] for line in lines for a, b in runs(there)]
+        points = self._points(self._x, self._y(np.where(there, values, 0.0)))
+        pieces = [points[a:b] for a, b in runs(there)]
+        if thick:  # twice thin: OpenCV's thick lines are filled polygons, ten times slower
+            lower = points + np.array([0, 1 << self.SHIFT - 1], np.int32)
+            pieces += [lower[a:b] for a, b in runs(there)]
         cv2.polylines(self._view, pieces, False, colour, 1, cv2.LINE_AA, self.SHIFT)
 
     def band(self, field: Field, colour: Colour) -> None:
@@ -192,7 +202,8 @@ class Plot:
     def shade(self, start: int, stop: int) -> None:
         """Darken the samples from one to before another."""
         left, right = int(self._x[start]), int(self._x[stop - 1]) + 1
-        self._view[:, max(0, left) : right] = GRID
+        left, p = max(0, left), self._place
+        self._surface.fill(GRID, (p.x + left, p.y, min(right, p.w) - left, p.h))
 
     def level(self, value: float, colour: Colour) -> None:
         """Draw a dashed line at a value."""

@@ -57,10 +57,17 @@ class Panes:
             degrees = self._degrees[letter]
             inspecting.layers(canvas, picture, state.inspection, contract, degrees, state.opacity)
         else:
-            self._overlay(canvas, step, state, letter, PANE_R)
+            same = PANE_L if view is None or state.inspection is not None else None
+            self._overlay(canvas, step, state, letter, PANE_R, same)
 
     def _overlay(
-        self, canvas: Canvas, step: DriveStep, state: UiState, letter: compare.Letter, pane: Box
+        self,
+        canvas: Canvas,
+        step: DriveStep,
+        state: UiState,
+        letter: compare.Letter,
+        pane: Box,
+        beside: Box | None = None,
     ) -> None:
         explanation = _map_of(step, letter)
         keeper, index, covers = self._memory.keeper(letter, explanation), None, None
@@ -70,7 +77,8 @@ class Panes:
             covers = explanation.place
         signed = state.method.signed if explanation is None else explanation.meaning.signed
         table = heatmap.table(signed, round(state.opacity, 2))
-        panes.overlay(canvas, _picture(step), self._contracts[letter], index, table, covers, pane)
+        contract = self._contracts[letter]
+        panes.overlay(canvas, _picture(step), contract, index, table, covers, pane, beside)
 
     def scale(self, step: DriveStep, state: UiState) -> colourbar.Scale:
         """Return the scale of the maps in the panes."""

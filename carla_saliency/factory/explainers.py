@@ -113,7 +113,7 @@ def drive_explainers(
     """
     options = method_options(settings)
     if settings.target == "change":
-        return {"change": ChangeExplainer(steering.network, steering.feed, settings.steps)}
+        return _of_change(steering, settings)
     explainers = make_explainers(steering, settings.method, options)
     if settings.target == "difference" and shadow is not None:
         _require_same_grid(steering, shadow)
@@ -125,6 +125,30 @@ def drive_explainers(
             if name == settings.method or METHODS[name].signed
         }
     return explainers
+
+
+def shadow_explainers(shadow: Steering, settings: DriveSettings) -> Mapping[str, Explainer]:
+    """Return the saliency methods of the second network, by the names of the first one's.
+
+    Args:
+        shadow: The second network; what it can't be asked is missing.
+        settings: Of the drive.
+
+    Raises:
+        BadInputError: If a change is to be explained and this network's can't be.
+    """
+    if settings.target == "change":
+        return _of_change(shadow, settings)
+    return Explainers(shadow, method_options(settings), settings.method)
+
+
+def _of_change(steering: Steering, settings: DriveSettings) -> Mapping[str, Explainer]:
+    if not steering.network.has_gradient:
+        raise BadInputError(
+            f"--target change needs the gradient of {steering.path.name}, and it has none: leave "
+            "out --target change, and use --method occlusion or rise"
+        )
+    return {"change": ChangeExplainer(steering.network, steering.feed, settings.steps)}
 
 
 def load_shadow(settings: DriveSettings, steering: Steering) -> Steering | None:

@@ -17,6 +17,7 @@ from carla_saliency.factory.explainers import (
     drive_explainers,
     load_shadow,
     method_options,
+    shadow_explainers,
 )
 from carla_saliency.factory.probing import make_probe
 from carla_saliency.factory.questions import Questions
@@ -93,7 +94,7 @@ def make_riders(steering: Steering, settings: DriveSettings) -> dict[Letter, Rid
     explainers = drive_explainers(steering, settings, shadow)
     riders: dict[Letter, Rider] = {"A": Rider(steering, explainers, calibration)}
     if shadow is not None:
-        others = Explainers(shadow, method_options(settings), settings.method)
+        others = shadow_explainers(shadow, settings)
         riders["B"] = Rider(shadow, others, calibration_of(shadow))
     return riders
 
@@ -157,7 +158,7 @@ def make_analyst(
         a, b = views if len(views) > 1 else (None, None)
         limit = DISAGREE_DEG / car.max_steer_deg
         comparing = Comparing(limit, car.max_steer_deg, a=a, b=b)
-    return Analyst(
+    analyst = Analyst(
         examiners,
         {
             letter: Triggers(rider.calibration, car.max_steer_deg)
@@ -168,6 +169,8 @@ def make_analyst(
         effects_every=settings.classes_every,
         say=say,
     )
+    analyst.checks_blobs = settings.blobs
+    return analyst
 
 
 def make_subject(rider: Rider, examiner: Examiner, settings: DriveSettings) -> Subject:

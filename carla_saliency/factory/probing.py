@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carla_saliency.core import Array, Explanation, Query, Seen
+from carla_saliency.core import Array, Explanation, Network, Query, Seen
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory.steering import Steering
 from carla_saliency.insight.probe import Probe
@@ -71,6 +71,7 @@ class _RandomMaps:
         self._steering, self._options, self._layer = steering, options, layer
         self._patient = patient
         self._making: dict[tuple[str, str | None], Future[Method | None]] = {}
+        self._network: Network | None = None  # one for all methods: it may be large
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="random weights")
 
     def __call__(self, seen: Seen, explanation: Explanation) -> Explanation | None:
@@ -82,13 +83,17 @@ class _RandomMaps:
         if making is None:
             making = self._making[method, layer] = self._pool.submit(self._make, kind, layer, seen)
         made = making.result() if self._patient or making.done() else None
-        return None if made is None else made.explain_seen(seen)
+        if made is None:
+            return None
+        with suppress(BadInputError):  # random weights may answer infinity where the own ones don't
+            return made.explain_seen(seen)
+        return None
 
     def _make(self, kind: type[Method], layer: str | None, seen: Seen) -> Method | None:
         with suppress(BadInputError):  # the same method, but of layers that can't be asked so
-            network = self._steering.network.randomised(SEED)
+            self._network = self._network or self._steering.network.randomised(SEED)
             options = replace(self._options, layer=layer)
-            method = kind(network, self._steering.feed, options)
+            method = kind(self._network, self._steering.feed, options)
             method.explain_seen(seen)  # compiles here, not in a tick
             return method
         return None

@@ -9,10 +9,11 @@ import numpy as np
 
 from carla_saliency.core import Array, Explanation, Frame, Inputs, LayerInfo, Query, Seen
 from carla_saliency.factory.every_layer import STEERING, every_layer
-from carla_saliency.factory.explainers import Explainers
+from carla_saliency.factory.explainers import Explainers, require_method
 from carla_saliency.factory.steering import Steering
-from carla_saliency.saliency import Method, Options
+from carla_saliency.saliency import ChangeExplainer, Method, Options, change
 
+CHANGE = ChangeExplainer.name
 MOST_CELLS = 9
 MOST_FILTERS = 256  # of a layer: one question with each of them silenced
 FILTER_BATCH = 32
@@ -66,6 +67,14 @@ class Questions:
         """
         return self._method(method, layer).explain_seen(seen)
 
+    def explain_change(self, before: Seen, seen: Seen) -> Explanation:
+        """Return the map of what turned the steering from one frame to another.
+
+        Raises:
+            BadInputError: If the network can't be explained so.
+        """
+        return change(self.steering.network, before, seen, self._options.steps)
+
     def cell(self, method: str, name: str, seen: Seen) -> Explanation:
         """Return the map of one cell of the grid of layers.
 
@@ -112,6 +121,7 @@ class Questions:
         return None
 
     def _method(self, name: str, layer: str | None) -> Method:
+        require_method(name)
         if name not in self._explainers:
             options = self._options
             if name == "layercam":

@@ -22,8 +22,8 @@ from carla_saliency.insight.examiner import Examiner
 from carla_saliency.insight.triggers import Triggers
 
 CHECK_EVERY_S = 1.0  # what of the map check costs as much as a map
-BLOBS_EVERY = 10  # maps
-NOVELTY_EVERY = 2
+BLOBS_EVERY = 10  # frames
+NOVELTY_EVERY = 2  # maps
 SHARE_OF_TICK = 0.25  # that painting the classes over may take
 MEASURED = 3  # calls; the first ones compile and warm up
 
@@ -41,7 +41,8 @@ class Analyst:
         clock: Seconds.
 
     Attributes:
-        checks_blobs: Every tenth map is asked whether its strongest blobs move the steering.
+        checks_blobs: It is asked whether a map's strongest blobs move the steering: at once, then
+            every tenth frame, or as soon as there is a map.
     """
 
     def __init__(
@@ -75,6 +76,11 @@ class Analyst:
     def usual_on_road(self) -> float | None:
         """Share of the attention that is usual on road and lines; None if not known yet."""
         return self._triggers.usual_on_road
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether a nominal drive of the network at hand was measured by the method at hand."""
+        return self._triggers.is_calibrated
 
     def examine(self, step: DriveStep) -> DriveStep:
         """Return the step with what was found out about it."""
@@ -122,7 +128,7 @@ class Analyst:
             self._novelty = examiner.novelty(frame)
         if not self.checks_blobs:
             self._causal = None
-        elif self._maps % BLOBS_EVERY == 0:
+        elif self._is_old(self._causal, frame):
             self._causal = examiner.blobs(frame, explanation)
         self._maps += 1
         self._found = Findings(
@@ -133,6 +139,10 @@ class Analyst:
             novelty=self._novelty,
         )
         return self._found
+
+    @staticmethod
+    def _is_old(causal: CausalCheck | None, frame: Frame) -> bool:
+        return causal is None or not 0 <= frame.frame_id - causal.frame_id < BLOBS_EVERY
 
     def _without(self, examiner: Examiner, frame: Frame, steering: float) -> ClassEffects | None:
         """Return the effects of the classes; the first ones tell how often there is time."""
@@ -145,7 +155,7 @@ class Analyst:
                 self._every = max(1, math.ceil(took_s / (SHARE_OF_TICK * self._tick_s)))
                 if self._every > 1:
                     self._say(
-                        f"painting the classes over takes {took_s * 1000:.0f} ms: done for every "
-                        f"{self._every}. map"
+                        f"painting the classes over takes {took_s * 1000:.0f} ms: done for one "
+                        f"map in {self._every}"
                     )
         return effects

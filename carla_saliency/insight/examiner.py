@@ -113,11 +113,12 @@ class Examiner:
         """
         seen, grid = self._probe.look(frame), self._probe.grid
         on, rgb = on_grid(explanation, grid), seen.rgb
+        # may take a second where it is waited for: not while the drive waits for the lock
+        random = None if how == "cheap" else self._probe.random_map(seen, explanation)
         with self._lock:
             checker = self._checker(explanation)
             if how == "cheap":
                 return checker.cheap(frame.frame_id, frame.sim_s, rgb, on)
-            random = self._probe.random_map(seen, explanation)
             check = checker.full if how == "full" else checker.once
             return check(
                 frame.frame_id,
@@ -132,7 +133,9 @@ class Examiner:
     def _checker(self, explanation: Explanation) -> MapChecker:
         key = explanation.method, explanation.meaning.title
         if key not in self._checkers:
-            self._checkers[key] = MapChecker(self._limits(explanation.method))
+            of_steering = explanation.meaning.of == "steering"  # limits are of such maps
+            limits = self._limits(explanation.method) if of_steering else None
+            self._checkers[key] = MapChecker(limits)
         return self._checkers[key]
 
     def novelty(self, frame: Frame) -> Novelty | None:

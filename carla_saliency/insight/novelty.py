@@ -158,12 +158,13 @@ class NoveltyCheck:
         apart = self._features - here
         squares = np.einsum("ij,ij->i", apart, apart)
         nearest = int(squares.argmin())
-        if self._shown is None or self._shown[0] != nearest:
-            self._shown = nearest, known.picture(nearest)
+        shown = self._shown  # once: an inspecting thread may ask at the same time
+        if shown is None or shown[0] != nearest:
+            shown = self._shown = nearest, known.picture(nearest)
         return Novelty(
             distance=float(np.sqrt(squares[nearest] / len(here))),
             limit=known.limit,
-            nearest=self._shown[1],
+            nearest=shown[1],
             stand_in=known.source == "nominal drive",
         )
 

@@ -78,6 +78,11 @@ class Triggers:
         """Share of road and lines that is usual for the maps at hand; None if not known yet."""
         return self._maps.usual_on_road
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the limits for the maps at hand are from a nominal drive, not from this one."""
+        return self._maps.is_calibrated
+
     def forget(self) -> None:
         """Begin anew: another drive, or another network."""
         self._last_s = self._calm_s = -math.inf
@@ -167,6 +172,7 @@ class _Maps:
         self._check = JumpCheck()
         if nominal is not None:
             self._check = JumpCheck(nominal.jumps, nominal.map_scale, nominal.apart_s)
+        self.is_calibrated = nominal is not None
         self.off_road_s = 0.0
 
     @property

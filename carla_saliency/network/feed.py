@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 
 from carla_saliency.core import Array, Frame, Image, Inputs, Preprocess, Seen
 
-# A slow method asks again for a frame that it was given some ticks ago: it must find the older
-# frames of that moment.
-KEPT = 8
+# A slow method, and what examines its map, asks again for a frame of some seconds ago: it must find
+# the older frames of that moment, and must not be taken for a step back in time. A frame is known
+# as long as somebody has its picture, and so many of them at most.
+KEPT = 64
 
 
 @dataclass(frozen=True)
 class _Look:
-    image: Image  # kept, so that no other picture can have its identity
+    image: weakref.ref[Image]  # another picture may have its address later, but not be it
     sim_s: float
     seen: Seen
 
@@ -53,7 +55,7 @@ class ContractFeed:
         self.takes_speed = takes_speed
         self.speed_scale = speed_scale
         self._pictures: deque[Array] = deque(maxlen=frames)
-        self._looks: deque[_Look] = deque(maxlen=KEPT)
+        self._looks: list[_Look] = []
         self._lock = threading.Lock()
 
     def anew(self) -> ContractFeed:
@@ -68,7 +70,7 @@ class ContractFeed:
     def look(self, frame: Frame) -> Seen:
         """Return what the network is given for this frame.
 
-        The same frame again gives the same again, also some frames later. Another picture under
+        The same frame again gives the same again, also seconds later. Another picture under
         the newest frame's number takes its place. At the start the first picture stands for the
         older ones too; after a step back in time it is the start again.
 
@@ -77,10 +79,12 @@ class ContractFeed:
         """
         with self._lock:
             for look in self._looks:
-                if look.seen.frame_id == frame.frame_id and look.image is frame.image:
+                if look.seen.frame_id == frame.frame_id and look.image() is frame.image:
                     return look.seen
             seen = self._see(frame)
-            self._looks.append(_Look(frame.image, frame.sim_s, seen))
+            known = [look for look in self._looks if look.image() is not None]
+            newest = _Look(weakref.ref(frame.image), frame.sim_s, seen)
+            self._looks = [*known, newest][-KEPT:]
             return seen
 
     def vary(self, seen: Seen, pictures: NDArray[Any]) -> Inputs:

@@ -179,8 +179,16 @@ class Explaining:
             return None
         if explanation is not None and explanation.frame_id == frame.frame_id:
             return Beside(explanation.steering, explanation)
-        asked = self._other(method) or next(iter(self._others.values()))
+        asked = self._who_answers(self._others, method)
         return Beside(asked.steer(asked.look(frame)), explanation)
+
+    @staticmethod
+    def _who_answers(others: Mapping[str, Explainer], method: str) -> Explainer:
+        """Return the method, or any other that a network has: all know its steering."""
+        for name in (method, *others):
+            with suppress(BadInputError):
+                return others[name]
+        return others[method]
 
     def close(self) -> None:
         """End the worker, after what it is doing."""

@@ -204,6 +204,10 @@ class LearnedPilot:
         elif len(self._seats) > 1:
             self._at = 1 - self._at
             self._explaining.swap()
+            try:
+                self.seat.explainers[self._method]
+            except BadInputError:  # what the one can be asked, the other perhaps can't
+                self._change_method(1)
 
     def _pedals(
         self, observation: Observation, frame: Frame, driver: Driver

@@ -10,11 +10,14 @@ from carla_saliency.settings.fields import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     check_output,
+    check_output_folder,
     flag,
     parse_size,
     require,
 )
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
+
+DEFAULT_ROLE = "hero"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ class DriveSettings(NetworkSettings, MethodSettings):
         "blueprint of the ego vehicle (the contract's; vehicle.tesla.model3 for the shipped one)",
         "BLUEPRINT",
     )
-    rolename: str = flag("hero", "role name of the ego vehicle", "NAME")
+    rolename: str = flag(DEFAULT_ROLE, "role name of the ego vehicle", "NAME")
     spawn: int | None = flag(None, "number of the spawn point; drawn with --seed if not given", "N")
     camera: str | None = flag(None, "size of the camera's picture (the network's contract)", "WxH")
     res: str = flag("1280x720", "size of the window and of the video", "WxH")
@@ -135,6 +138,13 @@ class DriveSettings(NetworkSettings, MethodSettings):
                 "--embedded always starts a server of its own: leave out --host and --port"
             )
         self._check_others_world()
+        if self.headless and self.on_failure == "pause":
+            raise BadInputError(
+                "--on-failure pause lets a person look, in a window: leave out --headless, or "
+                "choose --on-failure stop"
+            )
+        if self.events is not None and self.events != "none":
+            check_output_folder("--events", self.events)
         if self.record is not None:
             check_output("--record", self.record, ".mp4")
         if self.summary is not None:
@@ -151,6 +161,8 @@ class DriveSettings(NetworkSettings, MethodSettings):
             raise BadInputError("--attach drives a vehicle and --follow only looks: give one")
         if self.attach is None and self.follow is None:
             return
+        if not (self.attach or self.follow):
+            raise BadInputError(f"{role} must be a role name, received an empty one")
         given = {
             "--embedded always": self.embedded == "always",
             "--map": self.map is not None,
@@ -158,6 +170,8 @@ class DriveSettings(NetworkSettings, MethodSettings):
             "--spawn": self.spawn is not None,
             "--filter": self.filter is not None,
             "--take-over": self.take_over,
+            "--rolename": self.rolename != DEFAULT_ROLE,
+            "--pace": self.pace is not None,
             "--on-failure": self.on_failure != "put-back",
         }
         for name, is_given in given.items():

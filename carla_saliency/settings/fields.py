@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import field
 from pathlib import Path
@@ -75,3 +76,17 @@ def check_output(flag: str, name: str, suffix: str) -> None:
             path.unlink()
     except OSError as error:
         raise BadInputError(f"{flag} {name} can't be written: {error.strerror}") from None
+
+
+def check_output_folder(flag: str, name: str) -> None:
+    """Refuse a folder that can't be made or written to, before the drive that would fill it.
+
+    Raises:
+        BadInputError: If it is a file, or inside of one, or nothing can be written there.
+    """
+    path = Path(name).absolute()
+    there = next(one for one in (path, *path.parents) if one.exists())
+    if not there.is_dir():
+        raise BadInputError(f"{flag} {name}: {there} is a file, expected a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BadInputError(f"{flag} {name}: nothing can be written in {there}: choose another")

@@ -65,7 +65,11 @@ def test_the_network_is_asked_again_only_where_something_changed() -> None:
     masks.press(60, 30)
     masks.move(80, 50)
     assert masks.boxes(frame, steer)[1].after == 0.0, "also while it is being dragged"
-    assert len(asked) == 5
+    assert len(asked) == 3, "the first mask is where it was"
+    masks.boxes(frame, steer, "B")
+    assert len(asked) == 6, "another network"
+    masks.boxes(Frame(2, 0.1, frame.image), steer, "B")
+    assert len(asked) == 9, "another frame"
 
 
 def test_a_click_is_no_mask_and_a_drag_backwards_is_one() -> None:

@@ -61,7 +61,7 @@ def test_flags_of_the_same_moment_stand_below_each_other() -> None:
     history = filled(10)
     for text in ("collision", "intervention", "lane departure", "one too many"):
         history.flag(text, "failure", 90)
-    assert [flag.row for flag in history.flags] == [0, 1, 2, None]
+    assert [flag.row for flag in history.flags] == [0, 2, 1, None]
 
 
 def test_flags_far_apart_stand_in_the_first_row() -> None:
@@ -78,7 +78,7 @@ def test_a_flag_of_before_finds_a_row_beside_its_neighbours() -> None:
     history.flag("collision", "failure", 70)
     history.flag("D1", "warning", 30, history.now_s - 0.5)
     history.flag("D2", "warning", 30, history.now_s - 5.0)
-    assert [flag.row for flag in history.flags] == [0, 1, 0]
+    assert [flag.row for flag in history.flags] == [0, 2, 0]
     assert [flag.sim_s for flag in history.flags] == pytest.approx([19.95, 19.45, 14.95])
 
 

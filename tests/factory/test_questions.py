@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from carla_saliency import factory
-from carla_saliency.core import Frame
+from carla_saliency.core import Explanation, Frame, Network, Seen
+from carla_saliency.errors import BadInputError
 from carla_saliency.factory.probing import make_probe
 from carla_saliency.factory.questions import Questions, _spread
 from carla_saliency.factory.steering import Steering
-from carla_saliency.saliency import Options
+from carla_saliency.network.loading import SteeringNetwork
+from carla_saliency.saliency import METHODS, Options
+from carla_saliency.saliency.gradient import Gradient
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +126,43 @@ def test_a_random_map_comes_from_other_weights_once_it_is_ready(steering: Steeri
     assert random.attribution.shape == explanation.attribution.shape
     alike = np.corrcoef(random.attribution.ravel(), explanation.attribution.ravel())[0, 1]
     assert abs(alike) < 0.9
+
+
+def test_random_weights_that_answer_infinity_give_no_map_and_end_nothing(
+    steering: Steering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Fragile(Gradient):
+        name = "fragile"
+
+        def explain_seen(self, seen: Seen) -> Explanation:
+            asked.append(seen.frame_id)
+            if len(asked) > 1:
+                raise BadInputError("the network answers NaN or infinity")
+            return super().explain_seen(seen)
+
+    monkeypatch.setitem(METHODS, "fragile", Fragile)
+    probe = make_probe(steering, Options(), patient=True)
+    seen = probe.look(frame(2))
+    explanation = Explanation(2, "fragile", 0.0, np.zeros((66, 200), np.float32))
+    assert probe.random_map(seen, explanation) is None
+    assert asked == [2, 2], "the first was only to compile it"
+
+
+def test_all_methods_share_one_network_with_random_weights(
+    steering: Steering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    original = type(steering.network).randomised
+
+    def randomised(network: SteeringNetwork, seed: int) -> Network:
+        made.append(seed)
+        return original(network, seed)
+
+    monkeypatch.setattr(type(steering.network), "randomised", randomised)
+    probe = make_probe(steering, Options(), patient=True)
+    seen = probe.look(frame(2))
+    for method in ("gradient", "abs-gradient"):
+        assert probe.random_map(seen, Questions(steering, Options()).explain(method, None, seen))
+    assert len(made) == 1

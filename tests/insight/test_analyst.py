@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -109,19 +110,28 @@ def test_a_network_that_follows_yellow_lines_looks_at_lines_and_depends_on_them_
     assert found.effects.floor[0] == 0.0
 
 
-def test_blobs_are_asked_about_every_tenth_map_once_somebody_wants_that() -> None:
+def test_blobs_are_asked_about_at_once_and_then_every_tenth_frame_if_somebody_wants_that() -> None:
     one = analyst()
     assert one.examine(step(1)).findings.causal is None
     one.checks_blobs = True
     ids = [one.examine(step(i)).findings.causal for i in range(2, 32)]
     asked = sorted({check.frame_id for check in ids if check is not None})
-    assert asked == [11, 21, 31]
+    assert asked == [2, 12, 22]
     assert ids[-1] is not None
     (blob,) = [blob for blob in ids[-1].blobs if blob.moves]
     top, bottom, left, right = blob.place
     assert (top, bottom, left, right) == pytest.approx((10, 22, 30, 32), abs=3)
     one.checks_blobs = False
     assert one.examine(step(32)).findings.causal is None
+
+
+def test_blobs_of_maps_that_take_longer_than_ten_frames_are_asked_about_in_each_of_them() -> None:
+    one = analyst()
+    one.checks_blobs = True
+    for frame_id in (1, 41, 81):
+        causal = one.examine(step(frame_id)).findings.causal
+        assert causal is not None
+        assert causal.frame_id == frame_id
 
 
 def test_a_map_that_is_shown_for_several_frames_is_examined_once() -> None:
@@ -155,7 +165,7 @@ def test_classes_are_painted_over_as_often_as_there_is_time_for() -> None:
     ids = [one.examine(step(i)).findings.effects for i in range(1, 20)]
     frames = sorted({effects.frame_id for effects in ids if effects is not None})
     assert frames == [1, 2, 3, 5, 9, 13, 17]
-    assert said == ["painting the classes over takes 40 ms: done for every 4. map"]
+    assert said == ["painting the classes over takes 40 ms: done for one map in 4"]
 
 
 def test_an_absent_map_is_no_reason_to_stop() -> None:
@@ -186,3 +196,33 @@ def test_networks_that_disagree_make_an_event() -> None:
         assert found.comparison.difference == pytest.approx(other - 0.24)
         events += found.events
     assert [event.kind for event in events] == [EventKind.NETWORKS]
+
+
+def test_what_takes_long_in_an_inspected_check_does_not_hold_up_the_drive() -> None:
+    drive = Examiner(probe(), None)
+    found = []
+
+    def slow_random_map(seen: Seen, explanation: Explanation) -> None:
+        worker = Thread(
+            target=lambda: found.append(drive.check(scene(), yellow_map(scene()), "cheap"))
+        )
+        worker.start()
+        worker.join(5.0)
+
+    inspected = drive.for_one_frame(replace(probe(), random_map=slow_random_map))
+    inspected.check(scene(), yellow_map(scene()), "once")
+    assert len(found) == 1
+
+
+def test_the_limits_of_a_calibration_are_those_of_maps_of_the_steering() -> None:
+    asked: list[str] = []
+
+    def limits(method: str) -> None:
+        asked.append(method)
+
+    examiner, explanation = Examiner(probe(), None, limits), yellow_map(scene())
+    examiner.check(scene(), explanation, "cheap")
+    assert asked == ["planted"]
+    of_a_layer = replace(explanation.meaning, title="planted · of conv1", of="conv1")
+    examiner.check(scene(), replace(explanation, meaning=of_a_layer), "cheap")
+    assert asked == ["planted"]

@@ -224,13 +224,16 @@ def test_without_a_calibration_the_usual_is_the_median_of_the_drive_after_10_s()
 
 def test_another_method_has_its_own_usual(drive: Drive) -> None:
     drive.go(1)
+    assert drive.triggers.is_calibrated
     drive.go(5, method="gradcam", on_road=0.2)
+    assert not drive.triggers.is_calibrated
     assert drive.triggers.usual_on_road is None
     assert drive.events == []
     drive.go(6, method="gradcam", on_road=0.2)
     assert drive.triggers.usual_on_road == pytest.approx(0.2, abs=0.005)
     drive.go(0.1)
     assert drive.triggers.usual_on_road == 0.7
+    assert drive.triggers.is_calibrated
 
 
 # ------------------------------------------------------------------ jumps of the map

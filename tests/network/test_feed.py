@@ -169,10 +169,25 @@ def test_a_network_for_grey_pictures_is_fed_one_channel_and_explained_in_three()
 
 def test_its_memory_does_not_grow() -> None:
     feed = make_feed(frames=3)
-    for number in range(100):
-        feed.look(make_frame(number, level=number))
+    frames = [make_frame(number, level=number) for number in range(100)]
+    for frame in frames:
+        feed.look(frame)
     assert len(feed._looks) == KEPT
     assert len(feed._pictures) == 3
+    frames.clear()
+    del frame
+    feed.look(make_frame(101))
+    assert len(feed._looks) == 1, "pictures that nobody has any more are not kept for their looks"
+
+
+def test_a_frame_that_somebody_explains_for_seconds_disturbs_no_newer_one() -> None:
+    feed = make_feed(frames=3)
+    explained = make_frame(10)
+    first = feed.look(explained)
+    for number in range(11, 50):
+        feed.look(make_frame(number))
+    assert feed.look(explained) is first
+    assert levels(feed.look(make_frame(50))) == [48, 49, 50]
 
 
 def test_threads_may_share_it() -> None:

@@ -275,6 +275,21 @@ def test_drivers_swap_and_the_letters_stay_with_the_networks() -> None:
     assert decision.control.steering == pytest.approx(0.1)
 
 
+def test_a_swap_leads_to_a_method_that_the_other_network_can_be_asked_by() -> None:
+    class Some(dict[str, FixedExplainer]):
+        def __getitem__(self, name: str) -> FixedExplainer:
+            if name == "contrast":
+                raise BadInputError("it has no gradient")
+            return super().__getitem__(name)
+
+    other = Seat("b.onnx", Some(gradient=FixedExplainer("gradient", -0.2)), CAR, CONTRACT)
+    one = pilot(0.1, shadow=other)
+    assert one.method == "contrast"
+    one.handle(SwapDrivers())
+    assert one.method == "gradient"
+    assert one.decide(observation()).control.steering == pytest.approx(-0.2)
+
+
 def test_the_expert_can_be_the_shadow() -> None:
     one = pilot(shadow="expert")
     decision = one.decide(observation())

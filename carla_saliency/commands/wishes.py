@@ -1,0 +1,85 @@
+"""What is asked about one frame that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from carla_saliency.core import DriveStep, Explanation, Findings, Frame, Seen
+from carla_saliency.errors import BadInputError
+from carla_saliency.factory.insights import Subject
+from carla_saliency.factory.questions import Questions
+
+FALLBACK = "contrast"  # for layers at which the method at hand can't be asked
+
+
+class Steps(Protocol):
+    """The steps that can be looked at: the last 20 s, or a clip."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def at(self, index: int) -> DriveStep:
+        """Return a step as it was."""
+
+
+class Looker:
+    """Looks at one step's frame, after those before it that a network remembers.
+
+    Args:
+        frames: As the network was given them: those before it that matter, and the frame itself.
+    """
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = frames
+
+    @classmethod
+    def at(cls, steps: Steps, index: int, older: int) -> Looker:
+        """Return one for a step; reads it, and so many before it as there are."""
+        read = [steps.at(i) for i in range(max(0, index - older), index + 1)]
+        return cls([step.decision.masked or step.observation.frame for step in read])
+
+    @property
+    def frame(self) -> Frame:
+        """The step's frame."""
+        return self._frames[-1]
+
+    def __call__(self, questions: Questions) -> Seen:
+        """Return what a network is given for it."""
+        return questions.look(self._frames[-questions.frames :])
+
+    def before(self, questions: Questions) -> Seen:
+        """Look at the frame before it; at this one, if it is the first."""
+        return questions.look((self._frames[:-1] or self._frames)[-questions.frames :])
+
+
+def find_out(subject: Subject, look: Looker, explanation: Explanation) -> Findings:
+    """Return all that there is to be found out about a map."""
+    examiner, frame = subject.examiner, look.frame
+    look(subject.questions)  # other frames may have been looked at since the map was made
+    return Findings(
+        causal=examiner.blobs(frame, explanation),
+        shares=examiner.shares(frame, explanation),
+        effects=examiner.without_here(frame, explanation.steering),
+        check=examiner.check(frame, explanation, "once"),
+        novelty=examiner.novelty(frame),
+    )
+
+
+def explain_other(
+    questions: Questions, method: str, layer: str | None, look: Looker
+) -> Explanation | None:
+    """Return the map of the network that looks on; None if it can't be explained so."""
+    with suppress(BadInputError):  # the other network may not have this layer
+        return questions.explain(method, layer, look(questions))
+    return None
+
+
+def explain_cell(questions: Questions, method: str, name: str, look: Looker) -> Explanation | None:
+    """Return the map of one cell of the grid of layers; None if there is no such map."""
+    seen = look(questions)
+    for each in (method, FALLBACK):
+        with suppress(BadInputError):
+            return questions.cell(each, name, seen)
+    return None
