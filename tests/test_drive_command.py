@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 SUMMARY_KEYS = {
     "method",
     "map_every",
+    "events",
+    "attention",
     "ticks",
     "sim_seconds",
     "wall_seconds",
@@ -66,7 +68,7 @@ def test_a_drive_gives_every_frame_a_video_and_its_numbers(tmp_path) -> None:
     assert numbers["ticks"] == 60
     assert numbers["sim_seconds"] == 3.0
     assert numbers["distance_m"] > 3
-    assert {"server", "network", "draw", "record"} <= set(numbers["timing_ms"])
+    assert {"server", "network", "insight", "draw", "record"} <= set(numbers["timing_ms"])
     assert "autonomy" in out
     with av.open(str(tmp_path / "d.mp4")) as container:
         stream = container.streams.video[0]

@@ -199,6 +199,11 @@ def colourful(picture: Picture) -> int:
     return int((values.max(axis=2) - values.min(axis=2) > 60).sum())
 
 
+def is_plain(picture: Picture) -> bool:
+    """Return whether it is of one colour."""
+    return not np.ptp(picture, axis=(0, 1)).any()
+
+
 @contextmanager
 def driving(
     screen: tuple[str, Path], cwd: Path, *arguments: str, start: tuple[str, ...] = PLAIN
@@ -284,7 +289,7 @@ def looks_of_the_drive(person: Person) -> None:
     person.press("0")
     person.until(lambda: colourful(person.sees(PANE_R)) > 500, "a map again")
     person.press("F1")
-    person.until(lambda: not np.ptp(person.sees(FOOT)), "no text")
+    person.until(lambda: is_plain(person.sees(FOOT)), "no text")
     assert colourful(person.sees(PANE_R)) > 0
     person.press("F1")
     person.until_reads(FOOT, "server")
@@ -312,12 +317,12 @@ def a_video_while_the_window_is_resized(person: Person, folder: Path) -> None:
     person.until_reads(TOP, "REC", STRONG)
     person.resize(1000, 700)
     below = Box(0, 640, 1000, 50)  # what a picture of 1000x562 in the middle leaves free
-    person.until(lambda: not np.ptp(person.sees(below), axis=(0, 1)).any(), "borders")
+    person.until(lambda: is_plain(person.sees(below)), "borders")
     assert colourful(person.sees(Box(500, 70, 500, 560))) > 0
     person.resize(*SIZE)
     person.until_reads(BADGE, "NETWORK", STRONG)
     person.press("r")
-    person.until_gone(TOP, "REC", STRONG)
+    person.until_reads(TOP, "REC saved", STRONG)
     person.until(lambda: list(folder.glob("*.mp4")), "the video")
     person.until_reads(FOOT, "R record")
     (video,) = folder.glob("*.mp4")
@@ -358,7 +363,7 @@ def standing_still(person: Person, folder: Path) -> None:
     box = boxes[1]
     person.click((round(box.x + box.w / 2), round(box.y + box.h / 2)))
     person.until_gone(TITLE_R, "LAYERS", STRONG)
-    person.until_reads(TITLE_R, "conv2")
+    person.until_reads(TITLE_R, "LayerCAM · layer conv2")
     person.click((round(PANE_R.x + 300), round(PANE_R.y + 200)))
     person.until_reads(TITLE_R, "LAYERS", STRONG)
     person.press("Prior")
