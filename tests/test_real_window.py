@@ -50,14 +50,13 @@ WIDE = (1600, 900)  # of a screen that has room for the whole window: a unit is 
 SHIPPED = Path(carla_saliency.__file__).parent / "network" / "shipped"
 PLAIN = ("-m", "carla_saliency")
 BADGE = Box(12, 6, 118, 24)
-WORLD = Box(260, 6, 500, 24)
 FRAME = Box(1030, 6, 60, 24)
 HELP = Box(130, 56, 200, 40)
 ALIKE = 0.9  # correlation of letters; others of the same length are below 0.7
 PATIENCE_S = (
     90.0  # for whatever must come: a busy machine is slow, a broken window never gets there
 )
-GAP_S = 0.5  # the product aims at 0.1 s; a frozen window is silent for seconds
+GAP_S = 0.8  # 0.1 s is aimed at, on an idle machine; a window that waits is silent for 5 or 10 s
 
 Picture = np.ndarray
 
@@ -270,12 +269,10 @@ def looks_of_the_drive(person: Person) -> None:
         person.press("Tab")
         person.until_reads(FOOT, f"camera: {name}")
     person.until_gone(TITLE_L, "not what the network sees")
-    before = person.sees(WORLD)
     person.press("c")
     person.until_reads(FOOT, "weather:")
     person.press("shift+c")
     person.until_reads(FOOT, "weather: ClearNoon")
-    assert before.shape == person.sees(WORLD).shape
     person.press("f")
     person.until_reads(CONTROLS_R, "deg / pixel, locked")
     person.press("f")
@@ -381,11 +378,11 @@ def standing_still(person: Person, folder: Path) -> None:
 
 def masks(person: Person) -> None:
     person.drag((100, 250), (300, 350))
-    person.until_reads(PANE_L, "mask A: steering", TAG)
+    person.until_reads(PANE_L, "mask A:", TAG)
     person.press("Delete")
     person.until_gone(PANE_L, "mask A", TAG)
     person.drag((100, 250), (300, 350))
-    person.until_reads(PANE_L, "mask A: steering", TAG)
+    person.until_reads(PANE_L, "mask A:", TAG)
     person.press("Insert")
     person.until_reads(FOOT, "the network drives with the masks")
     person.press("e")

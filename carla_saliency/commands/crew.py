@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Literal
 
@@ -81,16 +81,15 @@ class Crew:
             inspecting=self._inspecting,
             change_layer=self._change_layer,
             layer=lambda: self._riders[self.pilot.letter].layer() or "",
-            usual_on_road=lambda: self.analyst.usual_on_road,
             guest=bool(self._session.guest),
             follows=self._session.guest == "follow",
             remembers=self._watched or clips.keeps,
             tick_s=self._session.info.delta_s or 1 / self._settings.fps,
         )
 
-    def steer(self, frame: Frame) -> float:
-        """Ask the network that drives about a frame, apart from the drive."""
-        return self._asked[self.pilot.letter].steer([frame])
+    def steer(self, letter: Letter, frames: Sequence[Frame]) -> float:
+        """Ask a network about the last of these frames, apart from the drive."""
+        return self._asked[letter].steer(frames)
 
     def remarks(self) -> list[str]:
         """Return lines about what differs from what one may expect."""

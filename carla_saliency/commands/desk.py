@@ -128,10 +128,13 @@ class Desk:
             case ChangeWeather() | NextSpawnPoint() if world.not_ours:
                 looks.say(world.not_ours, "warning")
             case ChangeWeather(by):
-                looks.say(f"weather: {world.next_weather(by)}")
+                looks.weather = world.next_weather(by) or looks.weather
+                looks.say(f"weather: {looks.weather}")
             case NextSpawnPoint():
                 number = world.next_spawn_point()
+                self._parts.analyst.forget()
                 nowhere = "there is no other free spawn point"
+                looks.spawn = looks.spawn if number is None else f"spawn {number}"
                 looks.say(nowhere if number is None else f"to spawn point {number}")
             case NextCamera():
                 looks.say(f"camera: {world.next_view()}")

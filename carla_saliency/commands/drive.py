@@ -11,16 +11,10 @@ from pathlib import Path
 
 from carla_saliency import factory, stopping
 from carla_saliency.commands.crew import Crew
+from carla_saliency.commands.hands import HandDriving
 from carla_saliency.commands.looking import Parts
-from carla_saliency.commands.screen import (
-    HandDriving,
-    Left,
-    Screen,
-    connecting_card,
-    degrees_of,
-    show_until_left,
-    world_line,
-)
+from carla_saliency.commands.screen import Screen, degrees_of, world_line
+from carla_saliency.commands.waiting import Left, connecting_card, show_until_left
 from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
@@ -175,7 +169,6 @@ class _Drive:
             method=self._meaning,
             world=world,
             no_classes=crew.no_classes,
-            calibrated=self._riders["A"].calibration is not None,
         )
         return Screen(
             self._painter,

@@ -24,6 +24,7 @@ from carla_saliency.core import (
     DriveStep,
     Explanation,
     Findings,
+    Frame,
     LayerInfo,
     Shadow,
 )
@@ -87,6 +88,11 @@ class Inspecting:
         """Whether somebody looks."""
         return self._steps is not None
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the last 20 s of the drive are looked at, and not a clip."""
+        return isinstance(self._steps, Past)
+
     def leave(self) -> None:
         """Look no longer; what was asked is forgotten."""
         self._steps = self._read = None
@@ -137,6 +143,15 @@ class Inspecting:
     def step(self) -> DriveStep:
         """The shown step as it was in the drive."""
         return self._shown[0]
+
+    def frames_with(self, frame: Frame) -> list[Frame]:
+        """Return a variation of the shown frame, after those before it that a network remembers."""
+        return self._shown[1].instead(frame)
+
+    @property
+    def letter(self) -> Letter:
+        """Of the network that is asked."""
+        return self._letter
 
     @property
     def index(self) -> int:

@@ -68,6 +68,8 @@ class Looks:
         scale_locked: The colour scale is held.
         notice: One line, and until when (wall seconds) it is shown.
         event: Number of the event that is looked at.
+        weather: That a key chose last; "" = as at the start.
+        spawn: Where a key put the car last; "" = as at the start.
     """
 
     paused: bool = False
@@ -79,6 +81,8 @@ class Looks:
     scale_locked: bool = False
     notice: tuple[str, Tone, float] = ("", "mid", 0.0)
     event: int | None = None
+    weather: str = ""
+    spawn: str = ""
 
     def say(self, text: str, tone: Tone = "high") -> None:
         """Show one line for some seconds."""
@@ -93,7 +97,6 @@ class Parts:
         change_layer: Goes to the next layer for the current method; returns its name, "" = the
             method's own choice. None where there is no choice.
         layer: Returns that name.
-        usual_on_road: Returns the usual share of attention on road and lines.
         guest: Somebody else ticks the world: it can't be held.
         follows: And drives the car.
         remembers: The last 20 s are wanted: somebody may look at them, or clips are kept.
@@ -110,7 +113,6 @@ class Parts:
     inspecting: Inspecting
     change_layer: Callable[[str, int], None] | None
     layer: Callable[[], str]
-    usual_on_road: Callable[[], float | None]
     guest: bool = False
     follows: bool = False
     remembers: bool = True
@@ -194,7 +196,10 @@ class Looking:
         )
 
     def bookmark(self, step: DriveStep) -> None:
-        """Keep the shown moment as an event."""
+        """Keep the shown moment as an event; one of a clip is kept already."""
+        if self._parts.inspecting.is_open and not self._parts.inspecting.is_live:
+            self._looks.say("this moment is kept already: it is in a clip", "warning")
+            return
         newest = self._parts.past.newest
         shown = step.observation.frame
         frame_id = shown.frame_id if newest is None else min(shown.frame_id, newest.frame_id)

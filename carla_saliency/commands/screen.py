@@ -4,67 +4,33 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from carla_saliency.commands.desk import Desk
 from carla_saliency.commands.looking import Looks, Parts
+from carla_saliency.commands.waiting import AWAKE_S, Left, late
 from carla_saliency.core import (
     Autopilot,
     Car,
-    Control,
     DriveStep,
     EventKind,
     Frame,
-    HeldKeys,
     Image,
-    Quit,
 )
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
-from carla_saliency.draw.state import Interlude, Recording, UiState, World
-from carla_saliency.factory import Steering
+from carla_saliency.draw.state import Recording, UiState, World
+from carla_saliency.factory import Letter, Steering
 from carla_saliency.output.window import Window
-from carla_saliency.pilot.manual import ManualDriving
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.settings import SessionInfo
 from carla_saliency.timing import TickTimer
 
-AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
 SHOWN_AGAIN_S = 0.5  # a picture that stands still: the window may have been covered
 FPS_TICKS = 20  # the rate in the window is the mean over so many ticks
-HANDS_OFF_S = 0.5  # not asked for so long: nobody drove meanwhile, so the wheel is straight again
 LATE_S = 0.5  # a tick that takes longer is worth a word
 BEFORE_FAILURE_S = 1.0  # where one begins to look after an intervention
-OWNERS_TICK = "waiting for the owner's tick"
-STAGES = {  # what the session says it does -> how many of the card's steps are done
-    "loading the map": 2,
-    "setting up the world": 2,
-    "spawning the car": 2,
-    "waiting for the first picture": 3,
-    OWNERS_TICK: 3,
-}
-
-
-class Left(BaseException):
-    """The person leaves while the program waits; like KeyboardInterrupt it is no error."""
-
-
-class HandDriving:
-    """Turns the window's held keys into a control, by wall time."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._driving = ManualDriving()
-        self._clock = clock
-        self._last_s = clock()
-
-    def __call__(self, keys: HeldKeys) -> Control:
-        """Return the control for the keys that are held now."""
-        now_s = self._clock()
-        passed_s, self._last_s = now_s - self._last_s, now_s
-        if passed_s > HANDS_OFF_S:
-            self._driving, passed_s = ManualDriving(), 0.0
-        return self._driving.move(keys, passed_s)
 
 
 class Screen:
@@ -76,7 +42,7 @@ class Screen:
         parts: Do what the person asks.
         timer: Measures the parts of a tick.
         state: What does not change during the drive is filled in.
-        steer: Asks the network about a frame that is looked at, for masks.
+        steer: Asks a network, by its letter, about the last of some frames, for masks.
         on_failure: What follows an intervention: "put-back", "pause" or "stop".
     """
 
@@ -87,7 +53,7 @@ class Screen:
         parts: Parts,
         timer: TickTimer,
         state: UiState,
-        steer: Callable[[Frame], float],
+        steer: Callable[[Letter, Sequence[Frame]], float],
         on_failure: str = "put-back",
     ) -> None:
         self._painter, self._window, self._parts = painter, window, parts
@@ -162,7 +128,7 @@ class Screen:
         if self._looks.paused and not leaving:
             self._stand()
         elif self._last is not None and waiting.waited_s >= LATE_S:
-            text = cards.leaving(waiting.waited_s) if leaving else _late(self._last, waiting)
+            text = cards.leaving(waiting.waited_s) if leaving else late(self._last, waiting)
             self._show(self._painter.paint(self._last, replace(self._now(), alarm=text)))
 
     # -------------------------------------------------------------- inside
@@ -213,14 +179,22 @@ class Screen:
             step, inspection = inspecting.view()
             inspection = replace(inspection, strip=looks.still)
             frame = step.observation.frame
-            boxes = masks.boxes(frame, self._steer) if len(masks) else ()
-            state = replace(self._now(), inspection=inspection, masks=boxes)
+            boxes = masks.boxes(frame, self._steer_with, inspecting.letter) if len(masks) else ()
+            hidden = masks.in_force and step.decision.masked is not None
+            state = replace(self._now(), inspection=inspection, masks=boxes, masks_in_force=hidden)
+            if inspecting.trouble:
+                state = replace(state, notice=inspecting.trouble, notice_tone="warning")
             self._drawn = step, state, self._painter.paint(step, state)
             self._stands = stands
         elif now_s - self._shown_s < SHOWN_AGAIN_S:
             return
         if self._drawn is not None:
             self._show(self._drawn[2])
+
+    def _steer_with(self, frame: Frame) -> float:
+        """Ask the network that is looked at about a variation of the shown frame."""
+        inspecting = self._parts.inspecting
+        return self._steer(inspecting.letter, inspecting.frames_with(frame))
 
     def _show(self, picture: Image) -> None:
         self._shown_s = time.perf_counter()
@@ -240,6 +214,12 @@ class Screen:
         return replace(
             self._state,
             recording=Recording("held" if held else status, parts.recorder.seconds),
+            world=replace(
+                self._state.world,
+                network=parts.pilot.seat.title,
+                weather=looks.weather or self._state.world.weather,
+                spawn=looks.spawn or self._state.world.spawn,
+            ),
             paused=looks.paused,
             timing_ms=self._budget,
             fps=self._fps(),
@@ -249,7 +229,8 @@ class Screen:
             notice_tone=tone if is_new else "mid",
             compare=looks.compare,
             strip=looks.strip,
-            usual_on_road=parts.usual_on_road(),
+            usual_on_road=parts.analyst.usual_on_road,
+            calibrated=parts.analyst.is_calibrated,
             masks=parts.masks.plain(),
             masks_in_force=parts.masks.in_force,
             events=self._desk.looking.entries(),
@@ -276,34 +257,6 @@ class Screen:
             return None
         passed_s = self._ends_s[-1] - self._ends_s[0]
         return (len(self._ends_s) - 1) / passed_s if passed_s > 0 else None
-
-
-def _late(last: DriveStep, waiting: Waiting) -> str:
-    """Return the alarm line while something is late."""
-    if waiting.what == OWNERS_TICK:
-        return cards.owner_waits(waiting.waited_s, waiting.limit_s)
-    next_id = last.observation.frame.frame_id + 1
-    return cards.waiting(next_id, waiting.waited_s, waiting.limit_s)
-
-
-def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:
-    """Return the cards that are shown until the first frame is there."""
-    ready = cards.network_ready(steering.contract, steering.network.graph.parameters)
-    stage = STAGES.get(waiting.what, 0)
-    return cards.connecting(waiting.server, stage, waiting.waited_s, waiting.limit_s, ready)
-
-
-def show_until_left(window: Window, paint: Callable[[], None]) -> None:
-    """Show something until the person leaves.
-
-    Args:
-        window: Is open.
-        paint: Paints it, again and again: the window may have been covered.
-    """
-    while Quit() not in window.requests():
-        paint()
-        window.pump()
-        time.sleep(AWAKE_S)
 
 
 def world_line(info: SessionInfo, name: str, whose: str = "") -> World:

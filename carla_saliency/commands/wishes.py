@@ -49,6 +49,10 @@ class Looker:
         """Return what a network is given for it."""
         return questions.look(self._frames[-questions.frames :])
 
+    def instead(self, frame: Frame) -> list[Frame]:
+        """Return the frames that a network is shown if this one takes the last one's place."""
+        return [*self._frames[:-1], frame]
+
     def before(self, questions: Questions) -> Seen:
         """Look at the frame before it; at this one, if it is the first."""
         return questions.look((self._frames[:-1] or self._frames)[-questions.frames :])

@@ -63,6 +63,12 @@ class Analyst:
         self.checks_blobs = False
         self._forget()
 
+    def forget(self) -> None:
+        """Begin anew: the car is in another place, which looks otherwise."""
+        for examiner in self._examiners.values():
+            examiner.forget()
+        self._forget()
+
     def _forget(self) -> None:
         self._last: tuple[int, Explanation, Examiner] | None = None
         self._maps = 0
@@ -156,6 +162,6 @@ class Analyst:
                 if self._every > 1:
                     self._say(
                         f"painting the classes over takes {took_s * 1000:.0f} ms: done for one "
-                        f"map in {self._every}"
+                        f"map in {self._every} (--classes-every {self._every} does the same again)"
                     )
         return effects

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import pygame
 import pytest
 
 from carla_saliency import factory
+from carla_saliency.commands.hands import HandDriving
 from carla_saliency.commands.inspecting import Inspecting
 from carla_saliency.commands.looking import Parts
-from carla_saliency.commands.screen import HandDriving, Left, Screen
+from carla_saliency.commands.screen import Screen
+from carla_saliency.commands.waiting import Left
 from carla_saliency.core import (
     Autopilot,
     Car,
@@ -59,6 +62,7 @@ class ListeningPilot:
     def __init__(self) -> None:
         self.asked: list[Request] = []
         self.masking: Callable[[Frame], Frame] | None = None
+        self.seat = SimpleNamespace(title="a.keras")
 
     def handle(self, request: Request) -> bool:
         self.asked.append(request)
@@ -167,7 +171,6 @@ def parts(pilot, world, riders, tmp_path) -> Iterator[Parts]:
             inspecting=inspecting,
             change_layer=None,
             layer=lambda: "",
-            usual_on_road=lambda: None,
             folder=tmp_path,
         )
     inspecting.close()
@@ -189,7 +192,7 @@ def make_screen(parts, riders, tmp_path, monkeypatch) -> Iterator[Callable[..., 
                 replace(parts, **changed),
                 TickTimer(),
                 UiState(method=Meaning(title="contrast")),
-                lambda frame: questions.steer([frame]),
+                lambda letter, frames: questions.steer(frames),
                 **more,
             )
 

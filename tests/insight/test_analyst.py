@@ -165,7 +165,10 @@ def test_classes_are_painted_over_as_often_as_there_is_time_for() -> None:
     ids = [one.examine(step(i)).findings.effects for i in range(1, 20)]
     frames = sorted({effects.frame_id for effects in ids if effects is not None})
     assert frames == [1, 2, 3, 5, 9, 13, 17]
-    assert said == ["painting the classes over takes 40 ms: done for one map in 4"]
+    assert said == [
+        "painting the classes over takes 40 ms: done for one map in 4 "
+        "(--classes-every 4 does the same again)"
+    ]
 
 
 def test_an_absent_map_is_no_reason_to_stop() -> None:
