@@ -28,6 +28,7 @@ from carla_saliency.draw.layout import (
     FOOT,
     LEGEND_A,
     LEGEND_B,
+    LEGEND_NOTE,
     PANE_L,
     PANE_R,
     STRIP_A,
@@ -260,9 +261,12 @@ def looks_of_the_drive(person: Person) -> None:
     person.press("F2")
     person.until_gone(TITLE_L, "solid = steering moves")
     person.press("t")
+    person.until_reads(LEGEND_NOTE, "% of map · × its share")
+    person.press("t")
     person.until_reads(LEGEND_B, "from lane centre")
     person.press("t")
     person.until_reads(LEGEND_B, "road")
+    person.until_gone(LEGEND_NOTE, "% of map · × its share")
     person.press("Tab")
     person.until_reads(TITLE_L, "chase · not what the network sees")
     for name in ("bird", "side", "front"):
@@ -355,6 +359,8 @@ def standing_still(person: Person, folder: Path) -> None:
     person.until_reads(LEGEND_B, "conv1 activations")
     person.press("t")
     person.until_reads(LEGEND_B, "road")
+    person.press("t")
+    person.until_reads(LEGEND_NOTE, "% of map · × its share")
     person.press("t")
     person.until_reads(LEGEND_B, "conv1 activations")
     box = boxes[1]

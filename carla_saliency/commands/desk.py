@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from carla_saliency.commands.looking import Looking, Looks, Parts
 from carla_saliency.core import (
@@ -40,6 +41,10 @@ from carla_saliency.draw.layout import Layout
 from carla_saliency.draw.state import UiState
 from carla_saliency.errors import CarlaSaliencyError
 from carla_saliency.output.snapshots import save_frame, save_screenshot
+
+DRIVING: tuple[Literal["classes", "lift", "lane"], ...] = ("classes", "lift", "lane")
+STILL: tuple[Literal["layers", "classes", "lift"], ...] = ("layers", "classes", "lift")
+"""What `T` walks through in the lower strip."""
 
 
 class Desk:
@@ -166,9 +171,9 @@ class Desk:
     def _change_strip(self) -> None:
         looks = self._looks
         if looks.paused:
-            looks.still = "layers" if looks.still == "classes" else "classes"
+            looks.still = STILL[(STILL.index(looks.still) + 1) % len(STILL)]
         else:
-            looks.strip = "lane" if looks.strip == "classes" else "classes"
+            looks.strip = DRIVING[(DRIVING.index(looks.strip) + 1) % len(DRIVING)]
 
     def _compare(self, step: DriveStep) -> None:
         if step.decision.shadow is None:

@@ -228,7 +228,17 @@ class _Drive:
             scaling=self._settings.scale,
             shadow_contract=None if shadow is None else shadow.steering.contract,
             names=self._names(),
+            nominal=self._nominal(),
         )
+
+    def _nominal(self) -> dict[Letter, dict[str, float]]:
+        """Return how large the maps of each network usually are, where that was measured."""
+        found: dict[Letter, dict[str, float]] = {}
+        for letter, rider in self._riders.items():
+            nominal = None if rider.calibration is None else rider.calibration.nominal
+            if nominal is not None and self._settings.target == "steering":
+                found[letter] = {nominal.method: nominal.map_scale}
+        return found
 
     def _names(self) -> tuple[str, str]:
         """Return what A and B are called in the window."""

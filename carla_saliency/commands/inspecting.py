@@ -15,18 +15,17 @@ from carla_saliency.commands.answers import Answers, Key, Wish
 from carla_saliency.commands.wishes import (
     Looker,
     Steps,
+    as_seen_by,
     explain_cell,
     explain_other,
     find_out,
 )
 from carla_saliency.core import (
-    Decision,
     DriveStep,
     Explanation,
     Findings,
     Frame,
     LayerInfo,
-    Shadow,
 )
 from carla_saliency.draw.state import Inspection, LayerCell
 from carla_saliency.factory.every_layer import STEERING
@@ -165,7 +164,9 @@ class Inspecting:
     def view(self) -> tuple[DriveStep, Inspection]:
         """Return the shown step with what was found out so far, and the rest of the window."""
         step, key = self.step, self._key()
-        decision = self._decision()
+        other = self._other
+        title = None if other is None else other.questions.steering.title
+        decision = as_seen_by(step.decision, self._letter, title)
         explanation = self._answers.get(("map", *key))
         if explanation is None and decision.explained is None:
             own = decision.explanation
@@ -238,26 +239,6 @@ class Inspecting:
         if self._chosen in questions.layers and self._chosen != STEERING:
             return questions.layers[self._chosen]
         return questions.first_picture_layer()
-
-    def _decision(self) -> Decision:
-        """Return the shown step's decision as seen from the network that is asked.
-
-        In the drive the other one may have been at the wheel, which then looks on here; and of a
-        clip nobody knows who was.
-        """
-        decision, other = self.step.decision, self._other
-        shadow = decision.shadow
-        if other is None or (shadow is not None and shadow.letter != self._letter):
-            return decision
-        letter: Letter = "B" if self._letter == "A" else "A"
-        beside = Shadow(letter=letter, title=other.questions.steering.title, command=None)
-        if shadow is None:
-            return replace(decision, shadow=beside)
-        beside = replace(
-            beside, command=decision.network_steering, explanation=decision.explanation
-        )
-        own = shadow.explanation
-        return replace(decision, explanation=own, network_steering=shadow.command, shadow=beside)
 
     def _key(self) -> Key:
         return self.step.observation.frame.frame_id, self._letter, self._method, self._layer

@@ -76,8 +76,8 @@ class Looks:
     step_once: bool = False
     quit: bool = False
     compare: bool = False
-    strip: Literal["classes", "lane"] = "classes"
-    still: Literal["layers", "classes"] = "layers"
+    strip: Literal["classes", "lift", "lane"] = "classes"
+    still: Literal["layers", "classes", "lift"] = "layers"
     scale_locked: bool = False
     notice: tuple[str, Tone, float] = ("", "mid", 0.0)
     event: int | None = None

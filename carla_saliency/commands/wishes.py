@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Protocol
 
-from carla_saliency.core import DriveStep, Explanation, Findings, Frame, Seen
+from carla_saliency.core import Decision, DriveStep, Explanation, Findings, Frame, Seen, Shadow
 from carla_saliency.errors import BadInputError
-from carla_saliency.factory.insights import Subject
+from carla_saliency.factory.insights import Letter, Subject
 from carla_saliency.factory.questions import Questions
 
 FALLBACK = "contrast"  # for layers at which the method at hand can't be asked
@@ -87,3 +88,29 @@ def explain_cell(questions: Questions, method: str, name: str, look: Looker) -> 
         with suppress(BadInputError):
             return questions.cell(each, name, seen)
     return None
+
+
+def as_seen_by(decision: Decision, letter: Letter, other: str | None) -> Decision:
+    """Return a decision as seen from the network that is asked.
+
+    In the drive the other one may have been at the wheel, which then looks on here; and of a clip
+    nobody knows who was.
+
+    Args:
+        decision: Of the drive.
+        letter: Of the network that is asked.
+        other: Title of the other network; None without one.
+    """
+    shadow = decision.shadow
+    if other is None or (shadow is not None and shadow.letter != letter):
+        return decision
+    beside = Shadow(letter="B" if letter == "A" else "A", title=other, command=None)
+    if shadow is None:
+        return replace(decision, shadow=beside)
+    beside = replace(beside, command=decision.network_steering, explanation=decision.explanation)
+    return replace(
+        decision,
+        explanation=shadow.explanation,
+        network_steering=shadow.command,
+        shadow=beside,
+    )

@@ -145,27 +145,51 @@ def legend(
         effects: Of a class that is painted over; None leaves the names more room.
         degrees: Of the network's steering.
     """
+    second = None
+    if effects is not None:
+        second = [_effect(i, effects, degrees) for i in range(len(NAMES))]
+    _rows(canvas, shares, second, _short(-1.0 if degrees.car is None else -9.9, degrees))
+    _note(canvas, effects, degrees)
+
+
+def lifts(canvas: Canvas, shares: ClassShares | None) -> None:
+    """Draw the classes with their share of now, and how many times as much that is as their area.
+
+    Args:
+        canvas: Is drawn on.
+        shares: Of the shown frame; None if not known.
+    """
+    lift = np.full(len(NAMES), np.nan) if shares is None else shares.lift
+    texts = [NONE if math.isnan(x) else f"×{x:.1f}" if x < 9.95 else f"×{x:.0f}" for x in lift]
+    colours = [HIGH if x > 1 else LOW for x in lift]
+    _rows(canvas, shares, list(zip(texts, colours, strict=True)), "×9.9")
+    canvas.text(LEGEND_NOTE, ("% of map · × its share of the area", "% of map · × area"), LOW)
+
+
+def _rows(
+    canvas: Canvas,
+    shares: ClassShares | None,
+    second: list[tuple[str, Colour]] | None,
+    widest: str,
+) -> None:
+    """Draw names and shares, and a second column of numbers with colours."""
     width = (LEGEND_B.w - _COLUMN_GAP) / _COLUMNS
-    swatch, gap = (8, 3) if effects is not None else (12, 5)
-    widest = _short(-1.0 if degrees.car is None else -9.9, degrees)
+    swatch, gap = (8, 3) if second is not None else (12, 5)
     slots = canvas.width("88") + 1, canvas.width(widest) + 1
     for i, names in enumerate(NAMES):
         x = LEGEND_B.x + i // _ROWS * (width + _COLUMN_GAP)
         y = LEGEND_B.y + 3 + 22 * (_ROWS - 1 - i % _ROWS)  # bottom up, as they are stacked
         canvas.fill(Box(x, y + 2, swatch, 12), CLASSES[i])
         right = x + width
-        if effects is not None:
-            text, colour = _effect(i, effects, degrees)
-            canvas.text(
-                Box(right - slots[1], y, slots[1], 16), text, colour, align="right", on=BACKGROUND
-            )
+        if second is not None:
+            box = Box(right - slots[1], y, slots[1], 16)
+            canvas.text(box, second[i][0], second[i][1], align="right", on=BACKGROUND)
             right -= slots[1] + 4
         percent = NONE if shares is None else f"{shares.share[i] * 100:.0f}"
         slot = slots[0] if len(percent) < 3 else canvas.width(percent) + 1
         canvas.text(Box(right - slot, y, slot, 16), percent, HIGH, align="right", on=BACKGROUND)
         left = x + swatch + gap
         canvas.text(Box(left, y, right - slot - 2 - left, 16), names, MID, on=BACKGROUND)
-    _note(canvas, effects, degrees)
 
 
 def _effect(group: int, effects: ClassEffects, degrees: Degrees) -> tuple[str, Colour]:

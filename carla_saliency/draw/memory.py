@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ class Memory:
         width: Of a text, in units.
         own: Each frame is scaled to itself.
         car_width_m: Of the live car; None leaves the room in the lane out.
+        nominal: What is usual for A's and for B's maps, see `Scales`.
 
     Attributes:
         history: Of the strips.
@@ -47,9 +48,12 @@ class Memory:
         width: Callable[[str], float],
         own: bool,
         car_width_m: float | None,
+        nominal: Mapping[compare.Letter, Mapping[str, float]],
     ) -> None:
         self.history = History(tick_s)
-        self.scales = {name: Scales(d.of_map, own) for name, d in degrees.items()}
+        self.scales = {
+            name: Scales(d.of_map, own, nominal.get(name)) for name, d in degrees.items()
+        }
         self.last: DriveStep | None = None
         self._newest: DriveStep | None = None
         self._degrees = degrees

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -63,6 +64,8 @@ class Painter:
             each map's own, and the picture says so.
         shadow_contract: Of network B, where there is one; None: as that of the first, which is A.
         names: Of network A and B.
+        nominal: What is usual for A's and for B's maps: method -> magnitude in the map's own unit;
+            the scale to begin with.
 
     Raises:
         ValueError: If the size has no pixels, or the tick no duration.
@@ -79,6 +82,7 @@ class Painter:
         scaling: Literal["drive", "frame"] = "drive",
         shadow_contract: Contract | None = None,
         names: tuple[str, str] = ("A", "B"),
+        nominal: Mapping[compare.Letter, Mapping[str, float]] | None = None,
     ) -> None:
         if not tick_ms > 0:
             raise ValueError(f"tick_ms must be above 0, received {tick_ms!r}")
@@ -95,7 +99,9 @@ class Painter:
         self._pens = Pens(Layout.of(size))
         self._budget = foot.Budget(tick_ms)
         self._own = scaling == "frame"
-        self._memory = Memory(tick_ms / 1000, self._degrees, self.width, self._own, car_width_m)
+        self._memory = Memory(
+            tick_ms / 1000, self._degrees, self.width, self._own, car_width_m, nominal or {}
+        )
         self._panes = views.Panes(self._contracts, self._degrees, self._memory)
         self._base = self._draw_base()
         self._written = self._base

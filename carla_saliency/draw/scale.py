@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class ScaleKeeper:
 
     Args:
         factor: From the map's unit to the one that is shown, in which the scale is a round number.
+        nominal: What is usual for these maps, in their unit: the scale to begin with; 0 = not
+            known, then it is found in the first 2 s.
 
     Attributes:
         scale: In the shown unit; 0 as long as all maps were 0.
@@ -51,12 +53,13 @@ class ScaleKeeper:
     SHRINK_AFTER_S = 10.0
     CLIPPED = 0.01
 
-    def __init__(self, factor: float = 1.0) -> None:
+    def __init__(self, factor: float = 1.0, nominal: float = 0.0) -> None:
         self.factor = factor
+        self._nominal = nominal
         self._forget()
 
     def _forget(self) -> None:
-        self.scale = 0.0
+        self.scale = round_up(self._nominal * self.factor)
         self.clipped = False
         self._beyond = 0.0
         self._maps: deque[tuple[float, NDArray[np.int32]]] = deque()
@@ -67,7 +70,9 @@ class ScaleKeeper:
 
     @property
     def calibrating(self) -> bool:
-        """Return whether there are fewer than 2 s of maps yet."""
+        """Return whether there are fewer than 2 s of maps yet, and nobody knows what is usual."""
+        if self._nominal > 0:
+            return False
         return self._first_s is None or self._last_s - self._first_s < self.CALIBRATION_S
 
     def add(
@@ -165,10 +170,17 @@ class Scales:
     Args:
         factor: From a map's unit to the one that is shown.
         own: Each frame is scaled to itself.
+        nominal: What is usual for a method's maps of the steering, in their unit.
     """
 
-    def __init__(self, factor: Callable[[Meaning], float], own: bool = False) -> None:
+    def __init__(
+        self,
+        factor: Callable[[Meaning], float],
+        own: bool = False,
+        nominal: Mapping[str, float] | None = None,
+    ) -> None:
         self.own = own
+        self._nominal = nominal or {}
         self._factor = factor
         self._keepers: dict[tuple[str, Meaning], Keeper] = {}
         self._newest: Explanation | None = None
@@ -199,7 +211,9 @@ class Scales:
             return ""
         if keeper is None:
             factor = self._factor(explanation.meaning)
-            keeper = FrameScale(factor) if self.own else ScaleKeeper(factor)
+            of_steering = explanation.meaning.of == "steering"
+            nominal = self._nominal.get(explanation.method, 0.0) if of_steering else 0.0
+            keeper = FrameScale(factor) if self.own else ScaleKeeper(factor, nominal)
             self._keepers[explanation.method, explanation.meaning] = keeper
         was, young = keeper.scale, keeper.calibrating
         now = keeper.add(explanation.attribution, now_s, usual, locked)

@@ -114,7 +114,7 @@ class Inspection:
             computed.
         back_s: How far the shown frame is behind the newest one.
         frozen: Somebody else ticks the world: only the view stands still.
-        strip: What the lower strip shows: feature maps, or the attention by class.
+        strip: What the lower strip shows: feature maps, or the attention by class as in `UiState`.
     """
 
     cells: tuple[LayerCell, ...] = ()
@@ -124,7 +124,7 @@ class Inspection:
     filter_changes: Array | None = None
     back_s: float = 0.0
     frozen: bool = False
-    strip: Literal["layers", "classes"] = "layers"
+    strip: Literal["layers", "classes", "lift"] = "layers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,8 @@ class UiState:
         alarm: One line in a yellow band over the camera picture; empty: no band.
         inspection: While the world stands still to be inspected; None else.
         compare: The network's map stands beside the shadow's; no plain camera picture then.
-        strip: What the lower strip shows.
+        strip: What the lower strip shows: attention by class, beside its share the effect of each
+            class or its lift; or the place in the lane and the speed.
         no_classes: Why there is no attention by class, one line; "" if there is.
         usual_on_road: Share of road and lines in a nominal drive; None if not known.
         calibrated: Limits and usual values are from a nominal drive of this network.
@@ -167,7 +168,7 @@ class UiState:
     alarm: str = ""
     inspection: Inspection | None = None
     compare: bool = False
-    strip: Literal["classes", "lane"] = "classes"
+    strip: Literal["classes", "lift", "lane"] = "classes"
     no_classes: str = ""
     usual_on_road: float | None = None
     calibrated: bool = False

@@ -16,7 +16,7 @@ def mode(step: DriveStep | None, state: UiState) -> traces.Mode:
         return "inspect" if state.inspection.strip == "layers" else "classes"
     if step is not None and compare.shown(step.decision, state):
         return "compare"
-    return state.strip
+    return "lane" if state.strip == "lane" else "classes"
 
 
 def draw(
@@ -76,4 +76,8 @@ def _classes(
         classes.none(canvas, state.no_classes)
     else:
         classes.strip(canvas, history)
-    classes.legend(canvas, found.shares, found.effects, degrees)
+    strip = state.strip if state.inspection is None else state.inspection.strip
+    if strip == "lift":
+        classes.lifts(canvas, found.shares)
+    else:
+        classes.legend(canvas, found.shares, found.effects, degrees)

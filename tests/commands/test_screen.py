@@ -471,17 +471,18 @@ def test_j_walks_through_the_layers_and_k_asks_by_another_method(screen) -> None
 
 def test_t_changes_the_lower_strip_also_while_standing_still(screen) -> None:
     screen.finish(make_step(1))
-    press(pygame.K_t)
-    screen.attend(no_wait)
-    screen.finish(make_step(2))
-    assert screen._drawn[1].strip == "lane"
+    for frame_id, strip in ((2, "lift"), (3, "lane"), (4, "classes"), (5, "lift")):
+        press(pygame.K_t)
+        screen.attend(no_wait)
+        screen.finish(make_step(frame_id))
+        assert screen._drawn[1].strip == strip
     press(pygame.K_e)
     stand(screen)
     assert inspection(screen).strip == "layers"
     press(pygame.K_t)
     stand(screen, 2)
     assert inspection(screen).strip == "classes"
-    assert screen._drawn[1].strip == "lane", "what is driven with stays"
+    assert screen._drawn[1].strip == "lift", "what is driven with stays"
 
 
 def test_a_click_on_the_strip_shows_that_moment(screen) -> None:

@@ -25,6 +25,7 @@ from carla_saliency.core import (
     Pose,
 )
 from carla_saliency.draw import cards, heatmap
+from carla_saliency.draw.canvas import Pens
 from carla_saliency.draw.layout import PANE_L, PANE_R, Box, Layout
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.palette import BACKGROUND, FAILURE, LEFT, RIGHT, WARNING
@@ -494,6 +495,7 @@ def words(painter: Painter, step: DriveStep, state: UiState, monkeypatch: Any) -
 
     with monkeypatch.context() as patch:
         patch.setattr(Type, "surface", surface)
+        patch.setattr(Pens, "text", Pens._set_text)  # nothing is remembered from before
         painter.paint(step, state)
     return found
 

@@ -177,3 +177,22 @@ def test_own_scales_are_never_told() -> None:
     told = [scales.add(explanation(0.1 * i, i), i / 1.0) for i in range(30)]
     assert not any(told)
     assert scales.of(explanation(0.0)).scale == pytest.approx(0.1 * 29 * 70, rel=1e-5)
+
+
+def test_what_is_usual_is_the_scale_to_begin_with() -> None:
+    scales = Scales(lambda meaning: 1000.0, nominal={"contrast": 0.0099})
+    small = np.full((4, 4), 0.004, np.float32)
+    scales.add(Explanation(1, "contrast", 0.0, small), 0.05)
+    keeper = scales.of(Explanation(1, "contrast", 0.0, small))
+    assert keeper is not None
+    assert (keeper.scale, keeper.calibrating) == (10.0, False)
+    other = Explanation(2, "gradient", 0.0, small)
+    scales.add(other, 0.1)
+    keeper = scales.of(other)
+    assert keeper is not None
+    assert (keeper.scale, keeper.calibrating) == (5.0, True)
+    layer = Explanation(3, "contrast", 0.0, small, Meaning(title="t", of="conv1"))
+    scales.add(layer, 0.15)
+    keeper = scales.of(layer)
+    assert keeper is not None
+    assert keeper.calibrating, "what is usual is known of the steering's maps only"

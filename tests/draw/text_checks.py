@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from carla_saliency.draw.canvas import Canvas
+from carla_saliency.draw.canvas import Canvas, Pens
 from carla_saliency.draw.layout import Box, Pixels
 from carla_saliency.draw.text import CHARACTERS, Type
 
@@ -32,6 +32,7 @@ def record_texts(monkeypatch: pytest.MonkeyPatch) -> tuple[Placed, list[str]]:
             cut.append(f"{variants} -> {result}")
         return result
 
+    monkeypatch.setattr(Pens, "text", Pens._set_text)  # nothing is remembered from before
     monkeypatch.setattr(Canvas, "text", text)
     monkeypatch.setattr(Type, "choose", chosen)
     return placed, cut
