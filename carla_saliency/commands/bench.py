@@ -16,7 +16,13 @@ from carla_saliency.insight.classes import tag_table
 from carla_saliency.insight.examiner import Examiner
 from carla_saliency.saliency import Options
 
-TAGS = 29  # that CARLA has
+ROAD, VEGETATION, SKY, LINES = 1, 9, 11, 24  # CARLA's tags
+COLOURS = {
+    ROAD: (90, 90, 92),
+    VEGETATION: (70, 110, 50),
+    SKY: (130, 170, 220),
+    LINES: (230, 230, 225),
+}
 SECONDS = 2.0  # for each line of the table
 
 
@@ -60,11 +66,24 @@ def run() -> int:
     return 0
 
 
-def insights(steering: Steering, frame: Frame) -> dict[str, Callable[[], object]]:
-    """Return what is found out about one map, by name; the classes are stripes."""
+def road(frame: Frame) -> Frame:
+    """Return a frame with sky, grass and a road with two lines, and CARLA's tags of them."""
     rows, columns = frame.image.shape[:2]
-    tags = np.repeat(np.arange(columns) * TAGS // columns, rows).reshape(columns, rows).T
-    frame = replace(frame, tags=np.ascontiguousarray(tags, np.uint8))
+    y, x = np.mgrid[0:rows, 0:columns]
+    across = (x - columns / 2) / np.maximum(y - rows / 3, 1)  # in a lane's perspective
+    tags = np.where(np.abs(across) < 1.5, ROAD, VEGETATION).astype(np.uint8)
+    tags[np.abs(np.abs(across) - 1) < 0.04] = LINES
+    tags[: rows // 3] = SKY
+    colours = np.zeros((256, 3), np.uint8)
+    for tag, colour in COLOURS.items():
+        colours[tag] = colour
+    noise = np.random.default_rng(0).integers(0, 12, (rows, columns, 1), np.uint8)
+    return replace(frame, image=colours[tags] + noise, tags=tags)
+
+
+def insights(steering: Steering, frame: Frame) -> dict[str, Callable[[], object]]:
+    """Return what is found out about one map of a plain road, by name."""
+    frame = road(frame)
     explanation = make_explainers(steering, "contrast")["contrast"].explain(frame)
     probe = make_probe(steering, Options(), patient=True)
     examiner = Examiner(probe, tag_table(""))

@@ -75,7 +75,7 @@ class DriveSettings(NetworkSettings, MethodSettings):
         "N",
     )
     blobs: bool = flag(
-        False, "ask every tenth map whether its strongest blobs move the steering, from the start"
+        False, "ask every tenth frame whether its strongest blobs move the steering, from the start"
     )
     calibration: str | None = flag(
         None, "what is usual for this network (MODEL.calibration.npz beside it)", "FILE.npz"
