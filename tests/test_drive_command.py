@@ -102,13 +102,14 @@ def test_without_a_display_it_says_so_and_records(tmp_path) -> None:
 
 def test_the_window_drives_at_real_time(tmp_path) -> None:
     code, _, err = drive(
-        *("--embedded", "always", "--map", "curvy", "--ticks", "40", "--summary", "s.json"),
+        *("--embedded", "always", "--map", "curvy", "--ticks", "60", "--summary", "s.json"),
         cwd=tmp_path,
         SDL_VIDEODRIVER="dummy",
     )
     assert code == 0, err
     numbers = json.loads((tmp_path / "s.json").read_text())
-    assert numbers["ticks_per_second"] <= 20.5
+    # counted from the end of the first step, which is the slowest: so a little above 20
+    assert numbers["ticks_per_second"] <= 21.5
     assert "window" in numbers["timing_ms"]
 
 
