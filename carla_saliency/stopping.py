@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -28,6 +29,7 @@ def install() -> None:
     Once it was raised the program is putting things back: a second Ctrl-C must not break that off.
     """
     _asked.clear()
+    sys.unraisablehook = _unraisable
     for number in _NUMBERS:
         signal.signal(number, _on_signal)
 
@@ -58,6 +60,12 @@ def held() -> Iterator[None]:
     finally:
         _holding = False
     check()
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs, /) -> None:
+    """Say nothing of a `Stopped` that Python drops: `check` raises it again."""
+    if not isinstance(unraisable.exc_value, Stopped):
+        sys.__unraisablehook__(unraisable)
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -71,3 +71,20 @@ def test_two_signals_at_once_end_a_starting_drive_without_a_word_too_many(
         _, err = process.communicate(timeout=60)
     assert process.returncode in (130, 143)
     assert "Traceback" not in err
+
+
+def test_what_python_drops_of_a_stop_is_not_said_and_everything_else_is(capsys) -> None:
+    class Careless:
+        def __init__(self, error: BaseException) -> None:
+            self._error = error
+
+        def __del__(self) -> None:
+            raise self._error
+
+    stopping.install()
+    del_one = Careless(stopping.Stopped(signal.SIGINT))
+    del del_one
+    assert capsys.readouterr().err == ""
+    other = Careless(ValueError("a true fault"))
+    del other
+    assert "a true fault" in capsys.readouterr().err
