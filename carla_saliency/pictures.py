@@ -1,12 +1,10 @@
-"""Pictures and videos of a camera on disk, as RGB arrays."""
+"""Pictures of a camera on disk, as RGB arrays."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,14 +12,6 @@ import numpy as np
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError
-
-VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
-USUAL_RATE = 25.0  # where a file does not say how fast it is
-
-
-def is_video(path: Path) -> bool:
-    """Return whether a file is meant to be a video, by its name."""
-    return path.suffix.lower() in VIDEOS
 
 
 def read_picture(path: Path) -> Image:
@@ -70,52 +60,3 @@ def write_picture(path: Path, picture: Image) -> None:
         path.write_bytes(data.tobytes())
     except OSError as error:
         raise BadInputError(f"{path} can't be written: {error.strerror}") from None
-
-
-@dataclass(frozen=True, slots=True)
-class VideoPicture:
-    """One picture of a video.
-
-    Attributes:
-        number: 0, 1, ...
-        time_s: From the beginning.
-        rate: Pictures per second of the whole video.
-        image: RGB, uint8, (H, W, 3); all of one video have one size.
-    """
-
-    number: int
-    time_s: float
-    rate: float
-    image: Image
-
-
-def read_video(path: Path) -> Iterator[VideoPicture]:
-    """Yield the pictures of a video, one after the other: it need not fit into memory.
-
-    Raises:
-        BadInputError: If it can't be read, or has no picture.
-    """
-    import av  # 0.1 s that pictures need not wait for
-
-    number = 0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise BadInputError(f"{path} has no pictures in it: give a video or a PNG or JPEG")
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or stream.guessed_rate or USUAL_RATE)
-            for frame in container.decode(stream):
-                if number == 0:
-                    size = frame.width, frame.height
-                rgb = frame.reformat(*size, format="rgb24").to_ndarray()
-                time_s = frame.time if frame.time is not None else math.nan
-                time_s = time_s if math.isfinite(time_s) else number / rate
-                yield VideoPicture(number, time_s, rate, rgb.astype(np.uint8, copy=False))
-                number += 1
-    except (OSError, av.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadInputError(
-            f"the video {path} can't be read after {number} pictures: {reason}"
-        ) from None
-    if number == 0:
-        raise BadInputError(f"{path} is a video without any picture in it")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+import made_logs
 import numpy as np
 import pytest
 
@@ -10,12 +12,25 @@ from carla_saliency.core import LayerInfo
 from carla_saliency.factory import SHIPPED_NETWORK
 from carla_saliency.factory.every_layer import every_layer
 from carla_saliency.output.video import Video
-from carla_saliency.pictures import read_picture, read_video, write_picture
+from carla_saliency.pictures import read_picture, write_picture
+from carla_saliency.sources import Picture
+from carla_saliency.sources.videos import VideoFile
 
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def read_video(path: Path) -> list[Picture]:
+    pictures = list(VideoFile(path).read())
+    assert all(isinstance(one, Picture) for one in pictures)
+    return pictures
+
+
+def rows(name: str = "explain.csv") -> list[dict[str, str]]:
+    with Path(name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def save(name: str, height: int = 360, width: int = 640, seed: int = 0) -> np.ndarray:
@@ -31,11 +46,12 @@ def test_each_picture_becomes_a_png_named_after_it(method, capsys) -> None:
     save("b.c.jpg", seed=1)
     assert cli.main(["explain", "a.png", "b.c.jpg", "--method", method, "--out", "maps"]) == 0
     names = [f"a.{method}.png", f"b.c.{method}.png"]
-    assert sorted(path.name for path in Path("maps").iterdir()) == names
+    assert sorted(path.name for path in Path("maps").iterdir()) == [*names, "explain.csv"]
     for name in names:
         assert read_picture(Path("maps") / name).shape == (456, 1280, 3)
     answer = capsys.readouterr()
-    said = answer.out.splitlines()
+    *said, last = answer.out.splitlines()
+    assert last == "maps/explain.csv: 2 rows"
     assert [line.split(": steering ")[0] for line in said] == [f"maps/{name}" for name in names]
     assert all(line.endswith("°") for line in said)
     assert answer.err == ""
@@ -76,25 +92,38 @@ def test_a_network_without_a_contract_is_given_the_whole_picture_and_that_is_sai
     assert "°" not in answer.out
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "bad.png is not a whole picture"),
-        (b"no picture at all", "bad.png is not a whole picture"),
-        (b"\x89PNG\r\n\x1a\n", "bad.png is not a whole picture"),
-        (None, "can't read the picture bad.png: No such file"),
-    ],
-)
-def test_nothing_is_written_if_one_picture_can_not_be_used(content, said, capfd) -> None:
+@pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n"])
+def test_a_broken_picture_is_named_skipped_and_counted(content, capfd) -> None:
     save("good.png")
-    if content is not None:
-        Path("bad.png").write_bytes(content)
-    before = sorted(Path().iterdir())
-    assert cli.main(["explain", "good.png", "bad.png"]) == 2
+    Path("bad.png").write_bytes(content)
+    assert cli.main(["explain", "good.png", "bad.png"]) == 1
+    answer = capfd.readouterr()
+    first, second = answer.err.splitlines()
+    assert first.startswith("carla-saliency: skipped: bad.png is not a whole picture")
+    assert second == "carla-saliency: 1 broken input was skipped"
+    assert "good.contrast.png: steering" in answer.out
+    assert [row["input"] for row in rows()] == ["good.png"]
+    assert not list(Path().glob("bad.contrast*"))
+
+
+def test_nothing_is_written_if_nothing_can_be_explained(capfd) -> None:
+    Path("bad.png").write_bytes(b"no picture")
+    Path("bad.mp4").write_bytes(b"no video")
+    assert cli.main(["explain", "bad.png", "bad.mp4"]) == 2
+    first, second, third = capfd.readouterr().err.splitlines()
+    assert "skipped: bad.png is not a whole picture" in first
+    assert "skipped: the video bad.mp4 can't be read after 0 pictures" in second
+    assert third == "carla-saliency: nothing could be explained: 2 broken inputs were skipped"
+    assert sorted(path.name for path in Path().iterdir()) == ["bad.mp4", "bad.png"]
+
+
+def test_nothing_is_written_if_an_input_does_not_exist(capfd) -> None:
+    save("good.png")
+    assert cli.main(["explain", "good.png", "none.png"]) == 2
     error = capfd.readouterr().err
-    assert said in error
+    assert "none.png: No such file or folder" in error
     assert len(error.splitlines()) == 1
-    assert sorted(Path().iterdir()) == before
+    assert [path.name for path in Path().iterdir()] == ["good.png"]
 
 
 def test_a_picture_that_shows_too_little_is_named(capsys) -> None:
@@ -103,13 +132,13 @@ def test_a_picture_that_shows_too_little_is_named(capsys) -> None:
     assert "flat.png: a camera picture of 640x100 does not show" in capsys.readouterr().err
 
 
-def test_a_folder_as_a_picture_and_a_file_as_a_folder_are_refused(capsys) -> None:
+def test_an_empty_folder_and_a_file_as_a_folder_are_refused(capsys) -> None:
     save("a.png")
     Path("folder").mkdir()
     assert cli.main(["explain", "folder"]) == 2
     assert cli.main(["explain", "a.png", "--out", "a.png"]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert "can't read the picture folder" in first
+    assert "the folder folder has nothing to explain" in first
     assert "--out must be a folder that exists, received 'a.png'" in second
 
 
@@ -149,7 +178,7 @@ def test_one_layer_may_be_explained_and_its_activations_shown() -> None:
     arguments = ["--layer", "conv3", "--activations", "conv1"]
     assert cli.main(["explain", "a.png", *arguments]) == 0
     names = sorted(path.name for path in Path().iterdir())
-    assert names == ["a.contrast.png", "a.conv1.activations.png", "a.png"]
+    assert names == ["a.contrast.png", "a.conv1.activations.png", "a.png", "explain.csv"]
 
 
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(capsys) -> None:
@@ -221,18 +250,19 @@ def save_video(name: str, count: int = 6) -> None:
 def test_a_video_becomes_a_video_with_a_map_for_every_frame(capsys) -> None:
     save_video("drive.mp4")
     assert cli.main(["explain", "drive.mp4"]) == 0
-    assert capsys.readouterr().out == "drive.contrast.mp4: 6 frames\n"
-    pictures = list(read_video(Path("drive.contrast.mp4")))
+    assert capsys.readouterr().out == "drive.contrast.mp4: 6 frames\nexplain.csv: 6 rows\n"
+    pictures = read_video(Path("drive.contrast.mp4"))
     assert len(pictures) == 6
     assert pictures[0].image.shape == (456, 1280, 3)
-    assert pictures[0].rate == 20.0
+    assert VideoFile(Path("drive.contrast.mp4")).rate == 20.0
+    assert [row["time_s"] for row in rows()] == ["0", "0.05", "0.1", "0.15", "0.2", "0.25"]
 
 
 def test_what_changed_is_asked_of_a_video_only(capsys) -> None:
     save("a.png")
     save_video("drive.mp4", 3)
     assert cli.main(["explain", "drive.mp4", "--target", "change", "--steps", "4"]) == 0
-    assert len(list(read_video(Path("drive.change.mp4")))) == 3
+    assert len(read_video(Path("drive.change.mp4"))) == 3
     capsys.readouterr()
     assert cli.main(["explain", "a.png", "--target", "change"]) == 2
     assert "a.png is one picture" in capsys.readouterr().err
@@ -258,9 +288,116 @@ def test_questions_that_these_files_can_not_answer_are_refused(arguments, said, 
     assert sorted(Path().iterdir()) == before
 
 
-def test_nothing_is_written_if_a_video_can_not_be_used(capfd) -> None:
+# ------------------------------------------------------------------ the table, logs, broken files
+
+
+def test_the_order_of_pictures_does_not_change_their_scale() -> None:
+    save("busy.png")
+    weak = np.full((360, 640, 3), 100, np.uint8)
+    weak[::2] += 2
+    write_picture(Path("weak.png"), weak)
+    for scale, files in (("drive", ["weak.png", "busy.png"]), ("frame", ["busy.png", "weak.png"])):
+        for order in (files, files[::-1]):
+            assert cli.main(["explain", *order, "--scale", scale]) == 0
+    for name in ("busy", "weak"):
+        maps = [read_picture(Path(f"{name}.contrast{n}.png")) for n in ("", "-2", "-3", "-4")]
+        assert np.array_equal(maps[0], maps[1])
+        assert np.array_equal(maps[2], maps[3])
+
+
+def test_the_table_has_the_numbers_of_each_map() -> None:
+    save("a.png")
+    assert cli.main(["explain", "a.png"]) == 0
+    assert cli.main(["explain", "a.png", "--layer", "all"]) == 0
+    (row,) = rows()
+    assert (row["input"], row["frame"], row["method"], row["of"]) == (
+        "a.png",
+        "0",
+        "contrast",
+        "steering",
+    )
+    assert (row["time_s"], row["recorded_steering"]) == ("", "")
+    assert float(row["degrees"]) == pytest.approx(70 * float(row["steering"]), rel=1e-3)
+    assert float(row["map_left"]) < 0 < float(row["map_right"])
+    assert 0 < float(row["map_p99_5"]) < float(row["map_right"])
+    layers = rows("explain-2.csv")
+    assert len(layers) > 5
+    assert layers[-1]["of"] == "steering"
+    for each in layers:
+        assert float(each["steering"]) == pytest.approx(float(row["steering"]), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(made_logs.udacity, "driving_log"), (made_logs.tub_1, "log"), (made_logs.tub_2, "log")],
+)
+def test_a_log_becomes_a_video_and_what_was_steered_stands_in_the_table(make, name, capfd) -> None:
+    make(Path("log"), [0.0, -0.25, 0.5])
+    arguments = ["--model", "mine.keras", "--method", "gradient"]
+    Path("mine.keras").write_bytes(SHIPPED_NETWORK.read_bytes())  # takes pictures of any size
+    assert cli.main(["explain", "log", *arguments]) == 0
+    assert f"{name}.gradient.mp4: 3 frames\n" in capfd.readouterr().out
+    assert len(read_video(Path(f"{name}.gradient.mp4"))) == 3
+    table = rows()
+    assert [float(row["recorded_steering"]) for row in table] == [0.0, -0.25, 0.5]
+    assert [row["frame"] for row in table] == ["0", "1", "2"]
+    assert float(table[2]["time_s"]) > 0
+
+
+def test_what_can_be_read_of_a_video_that_was_cut_off_is_explained(capfd) -> None:
+    save_video("drive.mp4", 40)
+    data = Path("drive.mp4").read_bytes()
+    Path("cut.mp4").write_bytes(data[: len(data) // 2])
+    Path("drive.mp4").unlink()
+    assert cli.main(["explain", "cut.mp4"]) == 1
+    answer = capfd.readouterr()
+    count = len(rows())
+    assert 0 < count < 40
+    assert f"cut.contrast.mp4: {count} frames" in answer.out
+    assert len(read_video(Path("cut.contrast.mp4"))) == count
+    assert "cut.mp4" in answer.err.splitlines()[0]
+    assert "skipped" in answer.err.splitlines()[-1]
+
+
+def test_videos_and_logs_that_show_too_little_are_named_each_once(capfd) -> None:
     save("good.png")
-    Path("bad.mp4").write_bytes(b"no video")
-    assert cli.main(["explain", "good.png", "bad.mp4"]) == 2
-    assert "bad.mp4" in capfd.readouterr().err
-    assert sorted(path.name for path in Path().iterdir()) == ["bad.mp4", "good.png"]
+    for name in ("a", "b"):
+        made_logs.udacity(Path(name), [0.0, 0.1, 0.2])
+    assert cli.main(["explain", "good.png", "a", "b"]) == 1
+    first, second, third = capfd.readouterr().err.splitlines()
+    assert "skipped: a/driving_log.csv: a camera picture of 32x16 does not show" in first
+    assert "skipped: b/driving_log.csv: a camera picture of 32x16 does not show" in second
+    assert third == "carla-saliency: 2 broken inputs were skipped"
+    assert [row["input"] for row in rows()] == ["good.png"]
+
+
+def test_a_folder_may_have_pictures_and_videos(capfd) -> None:
+    Path("frames").mkdir()
+    save("frames/b.png")
+    save("frames/a.png", 180, 320)
+    save_video("frames/c.mp4", 2)
+    assert cli.main(["explain", "frames"]) == 0
+    out = capfd.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in out] == [
+        "a.contrast.png",
+        "b.contrast.png",
+        "c.contrast.mp4",
+        "explain.csv",
+    ]
+    assert [row["input"] for row in rows()] == ["frames/a.png", "frames/b.png"] + [
+        "frames/c.mp4"
+    ] * 2
+
+
+def test_maps_that_are_too_many_to_be_kept_are_the_same(monkeypatch) -> None:
+    from carla_saliency.commands import explain
+
+    save("a.png")
+    save("b.png", seed=1)
+    assert cli.main(["explain", "a.png", "b.png"]) == 0
+    monkeypatch.setattr(explain, "KEPT_BYTES", 0)
+    assert cli.main(["explain", "a.png", "b.png"]) == 0
+    for name in ("a", "b"):
+        first, second = (Path(f"{name}.contrast{n}.png").read_bytes() for n in ("", "-2"))
+        assert first == second
+    assert Path("explain.csv").read_text() == Path("explain-2.csv").read_text()

@@ -2,65 +2,66 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from carla_saliency import factory, stopping
-from carla_saliency.core import Array, Explanation, Frame, Image, LayerInfo, Query
-from carla_saliency.draw.scale import Scales
-from carla_saliency.draw.words import Degrees
+from carla_saliency import factory
+from carla_saliency.commands.explain_asking import Asking
+from carla_saliency.commands.explain_sheets import Sheets
+from carla_saliency.core import Explanation, Image
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
-from carla_saliency.factory.every_layer import LARGE, every_layer
+from carla_saliency.output.map_table import MapTable, Shown
 from carla_saliency.output.names import free_name
-from carla_saliency.pictures import (
-    VideoPicture,
-    is_video,
-    read_picture,
-    read_video,
-    write_picture,
-)
-from carla_saliency.saliency import ChangeExplainer, Method
+from carla_saliency.pictures import write_picture
 from carla_saliency.settings import ExplainSettings
+from carla_saliency.sources import Broken, Picture, Source, find_sources
 
 if TYPE_CHECKING:
-    from carla_saliency.draw.layer_sheets import Cell
-    from carla_saliency.draw.sheet import SheetPainter
+    from carla_saliency.output.video import Video
 
 SCALE_EVERY = 10  # of a video, so many frames make one that is looked at for the scale
+KEPT_BYTES = 2**28  # of maps of pictures from the first look to the drawing: later ones are redone
+TABLE = "explain.csv"
+EXIT_SOME_BROKEN = 1
 
 
 def run(settings: ExplainSettings) -> int:
-    """Explain all pictures, then draw each with the scale of all; return the exit code.
+    """Explain all that can be read, then draw each with the scale of all; return the exit code.
 
-    Nothing is written if one of the pictures can't be used.
+    Nothing is written if there is nothing that can be explained.
 
     Raises:
-        BadInputError: If a setting or a picture can't be used, or the folder can't be written.
+        BadInputError: If a setting or an input can't be used, nothing could be explained, or the
+            folder can't be written.
+        CarlaSaliencyError: If the disk is full.
     """
     factory.require_method(settings.method)
-    paths = [Path(name) for name in settings.images]
-    _check(settings, paths)
+    sources = find_sources(settings.images)
+    _check(settings, sources)
     steering = factory.load_steering(settings)
     for line in steering.lines():
         sys.stderr.write(f"{line}\n")
     work = _Work(settings, steering)
-    for path in paths:  # all of them first: the scale is of all, and one may be no picture
-        work.survey(path)
-    for path in paths:
-        work.draw(path)
+    total = _total(sources)
+    with _progress("looking", total) as advance:  # all of them first: the scale is of all
+        readable = [source for source in sources if work.survey(source, advance)]
+    if not readable:
+        raise BadInputError(f"nothing could be explained: {work.skipped.summary}")
+    with _progress("explaining", total) as advance, work.table() as table:
+        for source in readable:
+            work.draw(source, table, advance)
+        sys.stdout.write(f"{table.path}: {table.count} rows\n")
+    if work.skipped.count:
+        sys.stderr.write(f"carla-saliency: {work.skipped.summary}\n")
+        return EXIT_SOME_BROKEN
     return 0
 
 
-def _check(settings: ExplainSettings, paths: Sequence[Path]) -> None:
+def _check(settings: ExplainSettings, sources: Sequence[Source]) -> None:
     """Refuse questions that such files can't answer.
 
     Raises:
@@ -73,218 +74,199 @@ def _check(settings: ExplainSettings, paths: Sequence[Path]) -> None:
         )
     if settings.target == "change" and settings.layer is not None:
         raise BadInputError("--target change explains the steering: leave out --layer")
-    if settings.baseline == "mean" and len(paths) == 1 and not is_video(paths[0]):
+    if settings.baseline == "mean" and len(sources) == 1 and not sources[0].moving:
         raise BadInputError(
-            f"--baseline mean: {paths[0]} is one picture, which is its own mean: give several, or "
-            "--baseline blurred"
+            f"--baseline mean: {sources[0].path} is one picture, which is its own mean: give "
+            "several, or --baseline blurred"
         )
-    for path in paths:
-        if settings.target == "change" and not is_video(path):
+    for source in sources:
+        if settings.target == "change" and not source.moving:
             raise BadInputError(
-                f"--target change: {path} is one picture, in which nothing changes: give a video"
+                f"--target change: {source.path} is one picture, in which nothing changes: give a "
+                "video or a log"
             )
-        if is_video(path) and (settings.layer == "all" or settings.activations is not None):
+        if source.moving and (settings.layer == "all" or settings.activations is not None):
             flag = "--layer all" if settings.layer == "all" else "--activations"
-            raise BadInputError(f"{flag} makes a sheet of a picture: {path} is a video")
+            raise BadInputError(
+                f"{flag} makes a sheet of a picture: {source.path} is a video or a log of a drive"
+            )
+
+
+def _total(sources: Sequence[Source]) -> int | None:
+    counts = [source.count for source in sources]
+    return None if None in counts else sum(count for count in counts if count is not None)
+
+
+@contextmanager
+def _progress(text: str, total: int | None) -> Iterator[Callable[[], None]]:
+    if not sys.stderr.isatty() or total == 1:
+        yield lambda: None
+        return
+    from carla_saliency.output.progress import progress  # 0.15 s that a pipe need not wait for
+
+    with progress(text, total) as advance:
+        yield advance
+
+
+class _Skipped:
+    """What could not be used: each is named once, at once.
+
+    Attributes:
+        count: How many.
+    """
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    @property
+    def count(self) -> int:
+        return len(self._said)
+
+    @property
+    def summary(self) -> str:
+        return f"{self.count} broken input{'s were' if self.count > 1 else ' was'} skipped"
+
+    def add(self, text: str) -> None:
+        """Name what is skipped, with the reason; both passes come across it."""
+        if text not in self._said:
+            self._said.add(text)
+            sys.stderr.write(f"carla-saliency: skipped: {text}\n")
 
 
 class _Work:
-    """One run of the command: what all its pictures share."""
+    """One run of the command: what all its pictures share.
+
+    Attributes:
+        skipped: What could not be used.
+    """
 
     def __init__(self, settings: ExplainSettings, steering: Steering) -> None:
-        self._settings, self._steering = settings, steering
-        self._asked = steering
-        self._explainer = self._make_explainer()
-        self._sheet = settings.layer == "all"
-        self._names = every_layer(steering.network.layers) if self._sheet else ()
-        for name in (*self._names[:1], *filter(None, [settings.activations])):
-            self._layer(name)  # refused before anything is done
-        contract = steering.contract
-        lock_deg = contract.max_steer_deg if steering.has_contract else None
-        self._degrees = Degrees(lock_deg, contract.max_steer_deg)
-        self._own = settings.scale == "frame"
-        self._scales = Scales(self._degrees.of_map, self._own)
-        self._found: dict[Path, list[Explanation]] = {}
+        self.skipped = _Skipped()
+        self._settings = settings
+        self._asking = Asking(settings, steering)
+        self._sheets = Sheets(settings, steering, self._asking)
+        self._found: dict[Source, list[Explanation]] = {}
+        self._kept_bytes = 0
 
-    # -------------------------------------------------------------- asking
-
-    def survey(self, path: Path) -> None:
-        """Explain a picture, or some of a video, for the scale.
-
-        Raises:
-            BadInputError: If it can't be used.
-        """
-        if is_video(path):
-            self._survey_video(path)
-            return
-        self._found[path] = self._explain(path, self._look_at(path))
-        self._take(self._found[path])
-
-    def _survey_video(self, path: Path) -> None:
-        for picture in read_video(path):  # also where no scale is needed: it may be cut off
-            frame = self._next(picture)
-            self._explainer.look(frame)  # every frame, for networks and methods that remember
-            if picture.number % SCALE_EVERY == 0 and not self._own:
-                self._take(self._explain(path, frame))
-
-    def _next(self, picture: VideoPicture) -> Frame:
-        """Return a picture of a video as a frame; the first follows no other."""
-        stopping.check()
-        if picture.number == 0:
-            self._look_for(picture.image)
-            self._asked.feed.forget()
-            self._explainer = self._make_explainer()
-        return self._frame(picture.image, picture.number, picture.time_s)
-
-    def _take(self, explanations: list[Explanation]) -> None:
-        for explanation in explanations:
-            self._scales.add(explanation, 0.0)
-
-    def _look_at(self, path: Path) -> Frame:
-        """Return a picture as a frame that follows no other."""
-        stopping.check()
-        picture = read_picture(path)
-        self._look_for(picture)
-        self._asked.feed.forget()
-        return self._frame(picture, 0, 0.0)
-
-    def _frame(self, picture: Image, number: int, time_s: float) -> Frame:
-        return Frame(number, time_s, picture, speed_mps=self._settings.speed / 3.6)
-
-    def _look_for(self, picture: Image) -> None:
-        """Ask the network as pictures of this size need it."""
-        asked = factory.for_picture(self._steering, picture)
-        if asked.contract != self._asked.contract:
-            self._asked = asked
-            self._explainer = self._make_explainer()
-
-    def _make_explainer(self) -> Method | ChangeExplainer:
-        settings, asked = self._settings, self._asked
-        if settings.target == "change":
-            return ChangeExplainer(asked.network, asked.feed, settings.steps)
-        options = factory.method_options(settings)
-        return factory.make_explainers(asked, settings.method, options)[settings.method]
-
-    def _explain(self, path: Path, frame: Frame) -> list[Explanation]:
-        """Return one explanation, or one for each layer that is asked for and has a map.
-
-        Raises:
-            BadInputError: If the picture can't be used; the message begins with its path.
-        """
-        try:
-            if self._sheet and isinstance(self._explainer, Method):
-                return self._explainer.explain_layers(frame, self._names)
-            return [self._explainer.explain(frame)]
-        except BadInputError as error:
-            raise BadInputError(f"{path}: {error}") from None
-
-    # -------------------------------------------------------------- drawing
-
-    def draw(self, path: Path) -> None:
-        """Write all that is wanted of a picture or a video.
+    def table(self) -> MapTable:
+        """Make the table that stands beside the pictures.
 
         Raises:
             BadInputError: If it can't be written.
         """
-        if is_video(path):
-            self._draw_video(path)
+        return MapTable(self._free(TABLE), self._sheets.degrees.car)
+
+    # -------------------------------------------------------------- looking
+
+    def survey(self, source: Source, advance: Callable[[], None]) -> bool:
+        """Explain a picture, or some of a video, for the scale; return whether it can be drawn."""
+        any_picture = False
+        for picture in self._pictures(source):
+            try:
+                self._survey(source, picture)
+            except BadInputError as error:  # all pictures of one source have one size and network
+                self.skipped.add(str(error))
+                return False
+            any_picture = True
+            advance()
+        return any_picture
+
+    def _survey(self, source: Source, picture: Picture) -> None:
+        frame = self._asking.frame(picture, source)
+        if not source.moving:
+            explanations = self._asking.explain(source.path, frame)
+            self._keep(source, explanations)
+            self._sheets.take(explanations)
             return
-        explanations, frame = self._found[path], self._look_at(path)
-        sheet = self._layers if self._sheet else self._map
-        name = f"{path.stem}.{self._settings.method}{'.layers' if self._sheet else ''}.png"
-        self._write(name, sheet(path.name, frame, explanations), explanations[0])
-        layer = self._settings.activations
-        if layer is not None:
-            safe = re.sub(r"[^\w.-]", "_", layer)  # names of layers may have slashes
-            sheet_of = self._activations(path.name, frame, layer)
-            self._write(f"{path.stem}.{safe}.activations.png", sheet_of, explanations[0])
+        self._asking.look(source.path, frame)  # every frame, for networks and methods that remember
+        if picture.number % SCALE_EVERY == 0 and not self._sheets.own:
+            self._sheets.take(self._asking.explain(source.path, frame))
+
+    def _keep(self, source: Source, explanations: list[Explanation]) -> None:
+        self._kept_bytes += sum(one.attribution.nbytes for one in explanations)
+        if self._kept_bytes <= KEPT_BYTES:
+            self._found[source] = explanations
+
+    def _pictures(self, source: Source) -> Iterator[Picture]:
+        """Yield what can be read; what is broken is named."""
+        self._asking.begin()
+        for one in source.read():
+            if isinstance(one, Broken):
+                self.skipped.add(one.text)
+            else:
+                yield one
+
+    # -------------------------------------------------------------- drawing
+
+    def draw(self, source: Source, table: MapTable, advance: Callable[[], None]) -> None:
+        """Write all that is wanted of a picture or a video.
+
+        Raises:
+            BadInputError: If it can't be written.
+            CarlaSaliencyError: If the disk is full.
+        """
+        if source.moving:
+            self._draw_video(source, table, advance)
+            return
+        for picture in self._pictures(source):
+            self._draw_picture(source, picture, table)
+            advance()
+
+    def _draw_picture(self, source: Source, picture: Picture, table: MapTable) -> None:
+        frame, sheets = self._asking.frame(picture, source), self._sheets
+        explanations = self._found.pop(source, None)
+        if explanations is None:
+            explanations = self._asking.explain(source.path, frame)
+        suffix = ".layers" if sheets.every_layer else ""
+        sheet = (sheets.layers if sheets.every_layer else sheets.map)(
+            picture.name, frame, explanations
+        )
+        name = f"{_stem(source)}.{self._settings.method}{suffix}.png"
+        self._write(name, sheet, explanations[0])
+        if self._settings.activations is not None:
+            name = f"{_stem(source)}.{sheets.activations_name}.activations.png"
+            self._write(name, sheets.activations(picture.name, frame), explanations[0])
+        self._add(table, source, picture, explanations)
+
+    def _draw_video(self, source: Source, table: MapTable, advance: Callable[[], None]) -> None:
+        from carla_saliency.output.video import Video
+
+        method = "change" if self._settings.target == "change" else self._settings.method
+        out = self._free(f"{_stem(source)}.{method}.mp4")
+        with ExitStack() as stack:
+            video: Video | None = None
+            for picture in self._pictures(source):
+                frame = self._asking.frame(picture, source)
+                explanations = self._asking.explain(source.path, frame)
+                sheet = self._sheets.map(_title(picture), frame, explanations)
+                if video is None:  # its size is that of the first sheet
+                    size = sheet.shape[1], sheet.shape[0]
+                    video = stack.enter_context(Video(out, size, source.rate))
+                video.write(sheet)
+                self._add(table, source, picture, explanations)
+                advance()
+        sys.stdout.write(f"{out}: {video.count if video else 0} frames\n")
+
+    def _add(
+        self, table: MapTable, source: Source, picture: Picture, found: list[Explanation]
+    ) -> None:
+        shown = Shown(str(source.path), picture.number, picture.time_s, picture.recorded)
+        for explanation in found:
+            table.add(shown, explanation)
 
     def _write(self, name: str, sheet: Image, explanation: Explanation) -> None:
         out = self._free(name)
         write_picture(out, sheet)
-        shown = self._degrees.text(self._degrees.of_network(explanation.steering))
-        sys.stdout.write(f"{out}: steering {shown}\n")
+        sys.stdout.write(f"{out}: steering {self._sheets.steering(explanation)}\n")
 
     def _free(self, name: str) -> Path:
         return free_name(str(Path(self._settings.out) / name))
 
-    def _scale_of(self, explanation: Explanation) -> float:
-        if self._own:
-            self._scales.add(explanation, 0.0)
-        keeper = self._scales.of(explanation)
-        return 0.0 if keeper is None else keeper.scale
 
-    @cached_property
-    def _painter(self) -> SheetPainter:
-        # pygame, which the sheets' text needs, takes 0.2 s to import: the first map comes before it
-        from carla_saliency.draw.sheet import SheetPainter
+def _stem(source: Source) -> str:
+    path = source.path
+    return path.resolve().name if path.is_dir() else path.stem
 
-        return SheetPainter(self._steering.path.name, self._degrees, self._own)
 
-    def _map(self, name: str, frame: Frame, explanations: list[Explanation]) -> Image:
-        contract, scale = self._asked.contract, self._scale_of(explanations[0])
-        return self._painter.paint(frame.image, name, contract, explanations[0], scale)
-
-    def _layers(self, name: str, frame: Frame, explanations: list[Explanation]) -> Image:
-        from carla_saliency.draw.layer_sheets import LayersSheet
-
-        first = self._layer(self._names[0])
-        painter = LayersSheet(self._steering.path.name, self._degrees, self._own)
-        return painter.paint(
-            frame.image,
-            name,
-            self._asked.contract,
-            self._asked.feed.look(frame).rgb,
-            (first, self._output(frame, first.name)),
-            self._cells(explanations),
-        )
-
-    def _cells(self, explanations: list[Explanation]) -> list[Cell]:
-        from carla_saliency.draw.layer_sheets import Cell
-
-        layers = [self._layer(name) for name in self._names]
-        output = layers[-1]
-        if output.source and output.kind not in LARGE:  # ours, behind the file's own
-            layers[-1] = replace(output, kind=f"output of {output.source}")
-        if len(explanations) != len(layers):  # a method of cells leaves out layers that have none
-            layers = [layer for layer in layers if len(layer.shape) == 3]
-        return [
-            Cell(layer, explanation, self._scale_of(explanation))
-            for layer, explanation in zip(layers, explanations, strict=True)
-        ]
-
-    def _activations(self, name: str, frame: Frame, layer: str) -> Image:
-        from carla_saliency.draw.layer_sheets import ActivationsSheet
-
-        values = self._output(frame, layer)
-        painter = ActivationsSheet(self._steering.path.name)
-        return painter.paint(frame.image, name, self._asked.contract, self._layer(layer), values)
-
-    def _output(self, frame: Frame, layer: str) -> Array:
-        """Return what a layer answers to a frame, without the batch."""
-        seen = self._asked.feed.look(frame)
-        answer = self._asked.network.run(Query(targets=(), keep=(layer,)), seen.inputs)
-        return np.asarray(answer.outputs[layer][0], np.float32)
-
-    def _layer(self, name: str) -> LayerInfo:
-        layers: dict[str, LayerInfo] = {one.name: one for one in self._steering.network.layers}
-        if name not in layers:
-            raise BadInputError(f"the network has no layer {name}: use one of {', '.join(layers)}")
-        return layers[name]
-
-    def _draw_video(self, path: Path) -> None:
-        from carla_saliency.output.video import Video
-
-        method = "change" if self._settings.target == "change" else self._settings.method
-        out = self._free(f"{path.stem}.{method}.mp4")
-        with ExitStack() as stack:
-            video: Video | None = None
-            for picture in read_video(path):
-                frame = self._next(picture)
-                name = f"{path.name} · {picture.time_s:.2f} s"
-                sheet = self._map(name, frame, self._explain(path, frame))
-                if video is None:  # its size is that of the first sheet
-                    size = sheet.shape[1], sheet.shape[0]
-                    video = stack.enter_context(Video(out, size, picture.rate))
-                video.write(sheet)
-        sys.stdout.write(f"{out}: {video.count if video else 0} frames\n")
+def _title(picture: Picture) -> str:
+    return picture.name if picture.time_s is None else f"{picture.name} · {picture.time_s:.2f} s"

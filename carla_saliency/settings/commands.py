@@ -22,7 +22,10 @@ class ExplainSettings(NetworkSettings, MethodSettings):
     """Explain pictures: each becomes a PNG with the camera beside what moved the steering."""
 
     images: tuple[str, ...] = positional(
-        "pictures (PNG, JPEG) or videos (MP4, AVI, ...) of the front camera", "IMAGE"
+        "of the front camera: pictures, videos, folders or patterns of them (each picture becomes "
+        "a PNG, each video an MP4), logs of Udacity's simulator (driving_log.csv), donkey tubs; "
+        "what is broken is named and left out, and the exit code is 1",
+        "INPUT",
     )
     layer: str | None = flag(
         None,
@@ -32,7 +35,11 @@ class ExplainSettings(NetworkSettings, MethodSettings):
     )
     activations: str | None = flag(None, "draw the feature maps of this layer", "NAME")
     speed: float = flag(30.0, "km/h, for a network that is told the speed", "KM/H")
-    out: str = flag(".", "folder for the PNG files, NAME.METHOD.png", "DIR")
+    out: str = flag(
+        ".",
+        "folder for NAME.METHOD.png or .mp4, and explain.csv with the numbers of each map",
+        "DIR",
+    )
 
     def check(self) -> None:
         """Refuse what can't work.
@@ -43,7 +50,9 @@ class ExplainSettings(NetworkSettings, MethodSettings):
         self.check_method()
         require("--speed", self.speed, 0, 1000, "km/h")
         if not self.images:
-            raise BadInputError("give at least one picture: carla-saliency explain IMAGE...")
+            raise BadInputError(
+                "give at least one picture or video: carla-saliency explain INPUT..."
+            )
         if not Path(self.out).is_dir():
             raise BadInputError(f"--out must be a folder that exists, received {self.out!r}")
 

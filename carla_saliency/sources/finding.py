@@ -1,0 +1,128 @@
+"""From what stands on the command line to sources of pictures."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+
+from carla_saliency.errors import BadInputError
+from carla_saliency.sources import donkey, udacity
+from carla_saliency.sources.files import PictureFile
+from carla_saliency.sources.source import Source
+from carla_saliency.sources.videos import VideoFile, is_video
+
+PICTURES = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"}
+)
+VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
+EXPECTED = "a picture, a video, a folder of them, a Udacity log (driving_log.csv) or a donkey tub"
+
+
+def find_sources(names: Sequence[str]) -> list[Source]:
+    """Return all sources, in the order of the names and then of the file names.
+
+    A file is what its name says (so that a broken one is told when it is read), and if that says
+    nothing, what is in it. Of a folder that is no log its pictures and videos are taken, without
+    those in folders inside; of a pattern such as "frames/*" all that match, logs first.
+
+    Args:
+        names: Files, folders, patterns.
+
+    Raises:
+        BadInputError: If one of them does not exist or has nothing to explain.
+    """
+    return [source for name in names for source in _of(name)]
+
+
+def _of(name: str) -> Iterator[Source]:
+    path = Path(name)
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{name!r} can't be used: {error}") from None
+    if path.is_dir():
+        yield from _of_folder(path)
+    elif exists:
+        yield _of_file(path)
+    elif glob.has_magic(name):
+        yield from _of_pattern(name)
+    else:
+        raise BadInputError(f"{name}: No such file or folder: give {EXPECTED}")
+
+
+def _of_file(path: Path) -> Source:
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return udacity.udacity_log(path)
+    if path.name == donkey.MANIFEST and donkey.is_tub(path.parent):
+        return donkey.tub(path.parent)
+    known = _by_name(path)
+    if known is not None:
+        return known
+    if path.is_file() and path.stat().st_size:  # else reading could wait for ever
+        if cv2.haveImageReader(str(path)):
+            return PictureFile(path)
+        if is_video(path):
+            return VideoFile(path)
+    raise BadInputError(f"{path} can't be explained: expected {EXPECTED}")
+
+
+def _by_name(path: Path) -> Source | None:
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return PictureFile(path)
+    return VideoFile(path) if suffix in VIDEOS else None
+
+
+def _of_folder(folder: Path) -> list[Source]:
+    log = _log_in(folder)
+    sources = [log] if log is not None else _by_names(_files_in(folder))
+    if not sources:
+        raise BadInputError(f"the folder {folder} has nothing to explain: expected {EXPECTED}")
+    return sources
+
+
+def _of_pattern(pattern: str) -> list[Source]:
+    found = [Path(name) for name in glob.glob(pattern, recursive=True)]
+    folders = {path for path in found if path.is_dir()}
+    logs = {path.parent for path in found if path.name == udacity.NAME}
+    logs |= {path for path in folders if _log_in(path) is not None}
+    files = {path for path in found if path.is_file()}
+    files |= {file for folder in folders - logs for file in _files_in(folder)}
+    files = {file for file in files if logs.isdisjoint(file.parents)}  # a log has its own pictures
+    of_logs = [log for log in map(_log_in, sorted(logs, key=_in_order)) if log is not None]
+    sources = [*of_logs, *_by_names(files)]
+    if not sources:
+        raise BadInputError(f"{pattern} matches nothing to explain: expected {EXPECTED}")
+    return sources
+
+
+def _log_in(folder: Path) -> Source | None:
+    """Return the log that a folder is; None if it is none.
+
+    Raises:
+        BadInputError: If it can't be read.
+    """
+    if (folder / udacity.NAME).is_file():
+        return udacity.udacity_log(folder / udacity.NAME)
+    return donkey.tub(folder) if donkey.is_tub(folder) else None
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _by_names(files: Iterable[Path]) -> list[Source]:
+    """Return those that are pictures or videos by their names, in the order of these."""
+    sources = map(_by_name, sorted(files, key=_in_order))
+    return [source for source in sources if source is not None]
+
+
+def _in_order(path: Path) -> list[tuple[int, str]]:
+    """Return a key by which frame2 comes before frame10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
