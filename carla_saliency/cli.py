@@ -183,13 +183,15 @@ def _add_flag(parser: ArgumentParser, each: Field[Any], hint: Any) -> None:
     if default not in (None, ()):
         shown = " ".join(default) if several else default
         text = f"{text} (default: {shown})"
+    bare = each.metadata["bare"]
+    optional = {} if bare is None else {"nargs": "?", "const": bare}
     parser.add_argument(
         flag,
         type=get_args(hint)[0] if several else hint,
-        nargs="+" if several else None,
         default=list(default) if several else default,
         metavar=metavar,
         help=text,
+        **({"nargs": "+"} if several else optional),
     )
 
 

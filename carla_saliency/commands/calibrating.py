@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from carla_saliency.commands.training_frames import TrainingFrames
 from carla_saliency.core import (
@@ -17,24 +16,21 @@ from carla_saliency.core import (
     Explanation,
     Frame,
     Image,
-    MapCheck,
-    Query,
     Seen,
 )
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
+from carla_saliency.factory.probing import make_probe
 from carla_saliency.insight.calibration import KnownFrames
-from carla_saliency.insight.classes import cover, shares, tag_table
-from carla_saliency.insight.grids import covered_by, on_grid
-from carla_saliency.insight.map_check import MapChecker
+from carla_saliency.insight.classes import tag_table
+from carla_saliency.insight.examiner import Examiner
 from carla_saliency.insight.nominal import NominalDrive
 from carla_saliency.insight.novelty import KNOWN_FRAMES, known_frames, penultimate
-from carla_saliency.saliency import METHODS, Method, Options
+from carla_saliency.saliency import Options
 
 CALM_S = 2.0  # after an intervention a drive is not nominal
 MOVING_MPS = 1.0
 FULL_CHECK_S = 1.0  # from one whole map check to the next, as in a drive
-RANDOM_SEED = 0
 LEAST_KNOWN = 20
 
 
@@ -53,13 +49,14 @@ class FrameFeatures:
         self._steering, self._speed_mps = steering, speed_mps
         network = steering.network
         self.layer = penultimate(network.layers) if network.has_gradient else None
+        self._ask = make_probe(steering, Options()).features
 
     def of(self, seen: Seen) -> Array:
         """Return the outputs for what the network was given, float32 (units,)."""
-        if self.layer is None:
+        outputs = None if self.layer is None else self._ask(seen, self.layer)
+        if outputs is None:
             raise ValueError("the network has no such layer")
-        answer = self._steering.network.run(Query(targets=(), keep=(self.layer,)), seen.inputs)
-        return np.asarray(answer.outputs[self.layer][0], np.float32).ravel()
+        return outputs
 
     def of_picture(self, picture: Image, speed_mps: float | None) -> tuple[Image, Array]:
         """Return a picture of no drive on the network's grid, and the outputs for it.
@@ -134,9 +131,7 @@ class Calibrating:
         self.explainer = explainer
         self.nominal = NominalDrive(explainer.name)
         self._steering, self._features, self._known = steering, features, known
-        contract = steering.contract
-        self._grid = contract.input_height_px, contract.input_width_px
-        self._random = _with_random_weights(steering, explainer.name)
+        self._probe = make_probe(steering, Options(), patient=True)
         self._stand_ins: list[tuple[Image, Array]] = []
         self._stand_in_every = max(1, math.ceil(total / KNOWN_FRAMES))
         self.begin("")
@@ -147,8 +142,7 @@ class Calibrating:
         Args:
             server_version: Says what the semantic tags mean.
         """
-        self._table: NDArray[np.uint8] = tag_table(server_version)
-        self._checker = MapChecker()
+        self._examiner = Examiner(self._probe, tag_table(server_version))
         self._steering.feed.forget()
         self._last: int | None = None  # frame of the last map
         self._calm_s = self._full_s = -math.inf
@@ -181,43 +175,14 @@ class Calibrating:
         return known_frames(str(self._features.layer), np.array(outputs), pictures, "nominal drive")
 
     def _measure(self, frame: Frame, explanation: Explanation) -> None:
-        seen, on = self._steering.feed.look(frame), on_grid(explanation, self._grid)
         is_full = frame.sim_s - self._full_s >= FULL_CHECK_S
         if is_full:
             self._full_s = frame.sim_s
-        check = self._checked(frame, seen, explanation, on, is_full)
-        share = None
-        if frame.tags is not None:
-            top, bottom, left, right = self._steering.preprocess.grid_rect(frame.tags.shape)
-            covered = cover(frame.tags[top:bottom, left:right], self._grid, self._table)
-            share = shares(frame.frame_id, on, covered, covered_by(explanation, self._grid))
+        check = self._examiner.check(frame, explanation, "full" if is_full else "cheap")
+        shares = self._examiner.shares(frame, explanation)
         count = self.nominal.frames
-        self.nominal.add(frame.sim_s, explanation.attribution, share, check, is_full)
+        self.nominal.add(frame.sim_s, explanation.attribution, shares, check, is_full)
         wanted = self._known is None and self._features.layer is not None
         if wanted and count % self._stand_in_every == 0:
+            seen = self._steering.feed.look(frame)
             self._stand_ins.append((seen.rgb, self._features.of(seen)))
-
-    def _checked(
-        self, frame: Frame, seen: Seen, explanation: Explanation, on: Array, is_full: bool
-    ) -> MapCheck:
-        if not is_full:
-            return self._checker.cheap(frame.frame_id, frame.sim_s, seen.rgb, on)
-        network, feed = self._steering.network, self._steering.feed
-        random = None if self._random is None else self._random.explain_seen(seen)
-        return self._checker.full(
-            frame.frame_id,
-            frame.sim_s,
-            seen.rgb,
-            on,
-            explanation.steering,
-            lambda pictures: network.steer(feed.vary(seen, pictures)),
-            None if random is None else on_grid(random, self._grid),
-        )
-
-
-def _with_random_weights(steering: Steering, method: str) -> Method | None:
-    """Return the method for the same network with random weights; None where that is too slow."""
-    kind = METHODS[method]
-    if kind.slow or not steering.network.has_gradient:
-        return None
-    return kind(steering.network.randomised(RANDOM_SEED), steering.feed, Options())

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Collection
 
 import cv2
 import numpy as np
@@ -17,12 +16,10 @@ from numpy.typing import NDArray
 
 from carla_saliency.core import GROUPS, Array, ClassEffects, Image
 from carla_saliency.insight.filling import filled_many
+from carla_saliency.insight.probe import Ask
 
 Mask = NDArray[np.bool_]
 Groups = NDArray[np.uint8]
-Ask = Callable[[NDArray[Any]], Array]
-"""From pictures on the network's grid, (N, H, W, 3), to its steering for each, float32 (N,)."""
-
 LINES, ROAD = GROUPS.index("lines"), GROUPS.index("road")
 
 PART_FROM = 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from carla_saliency.errors import BadInputError
@@ -12,12 +13,16 @@ from carla_saliency.settings.fields import (
     check_output,
     check_output_folder,
     flag,
+    parse_endpoint,
     parse_size,
     require,
 )
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
 
 DEFAULT_ROLE = "hero"
+VIDEO = ".mp4"
+DEFAULT_WEB_PORT = "8080"
+DEFAULT_LIVE_PORT = "8765"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,34 @@ class DriveSettings(NetworkSettings, MethodSettings):
     speed: float = flag(30.0, "set speed in km/h", "KM/H")
     ticks: int | None = flag(None, "stop after this many ticks", "N")
     seconds: float | None = flag(None, "stop after this many simulated seconds", "S")
-    record: str | None = flag(None, "video file to write, FILE.mp4", "FILE.mp4")
+    record: str | None = flag(
+        None,
+        "keep the drive: a folder for all of it (drive.mcap and drive.mp4), or FILE.mp4 for the "
+        "video alone",
+        "DIR|FILE.mp4",
+    )
+    record_frames: Literal["camera", "network"] = flag(
+        "camera",
+        "what --record DIR keeps of each frame: all that the camera saw, or what the network did",
+    )
+    codec: Literal["h264", "hevc", "av1"] = flag("h264", "how the video is encoded")
+    crf: int | None = flag(
+        None, "quality of the video, 0 = best (23; 28 for hevc, 35 for av1)", "N"
+    )
+    web: str | None = flag(
+        None,
+        f"show the window in any browser, with its keys and mouse (port {DEFAULT_WEB_PORT} of this "
+        "computer; 0 = any free one)",
+        "[HOST:]PORT",
+        bare=DEFAULT_WEB_PORT,
+    )
+    live: str | None = flag(
+        None,
+        f"stream to Foxglove by its web socket (port {DEFAULT_LIVE_PORT} of this computer)",
+        "[HOST:]PORT",
+        bare=DEFAULT_LIVE_PORT,
+    )
+    rerun: bool = flag(False, "stream to Rerun's viewer (needs the extra carla-saliency[rerun])")
     headless: bool = flag(False, "no window")
     seed: int = flag(0, "of all that is drawn by chance: spawn point, turns, look of the road", "N")
     summary: str | None = flag(
@@ -145,10 +177,47 @@ class DriveSettings(NetworkSettings, MethodSettings):
             )
         if self.events is not None and self.events != "none":
             check_output_folder("--events", self.events)
-        if self.record is not None:
-            check_output("--record", self.record, ".mp4")
+        self._check_record()
+        for name, endpoint in (("--web", self.web), ("--live", self.live)):
+            if endpoint is not None:
+                parse_endpoint(name, endpoint)
         if self.summary is not None:
             check_output("--summary", self.summary, ".json")
+
+    @property
+    def record_folder(self) -> Path | None:
+        """The folder for the whole drive; None if at most a video is wanted."""
+        if self.record is None or self.record.lower().endswith(VIDEO):
+            return None
+        return Path(self.record)
+
+    @property
+    def record_video(self) -> Path | None:
+        """The video that is written from the start; None if none is."""
+        if (folder := self.record_folder) is not None:
+            return folder / "drive.mp4"
+        return None if self.record is None else Path(self.record)
+
+    def _check_record(self) -> None:
+        """Refuse what can't be written, or is there already.
+
+        Raises:
+            BadInputError: With the flag, what it must be and what was received.
+        """
+        folder = self.record_folder
+        if folder is not None:
+            check_output_folder("--record", str(folder))
+            if any((folder / name).exists() for name in ("drive.mcap", "drive.mp4")):
+                raise BadInputError(
+                    f"--record {folder} has a drive already: give another folder, or remove it"
+                )
+            return
+        if self.record_frames != "camera":
+            raise BadInputError(
+                "--record-frames network is about a whole drive: give a folder by --record DIR"
+            )
+        if self.record is not None:
+            check_output("--record", self.record, VIDEO)
 
     def _check_others_world(self) -> None:
         """Refuse to change what belongs to the client whose vehicle is driven or looked at.

@@ -16,12 +16,19 @@ DEFAULT_HOST = "127.0.0.1"
 
 def positional(text: str, metavar: str) -> Any:
     """Return a dataclass field for words without a flag, with its help text."""
-    return field(metadata={"help": text, "metavar": metavar})
+    return field(metadata={"help": text, "metavar": metavar, "bare": None})
 
 
-def flag(default: Any, text: str, metavar: str | None = None) -> Any:
-    """Return a dataclass field with its help text and what stands for its value there."""
-    return field(default=default, metadata={"help": text, "metavar": metavar})
+def flag(default: Any, text: str, metavar: str | None = None, bare: Any = None) -> Any:
+    """Return a dataclass field with its help text and what stands for its value there.
+
+    Args:
+        default: Without the flag.
+        text: Its help.
+        metavar: Stands for the value.
+        bare: With the flag but without a value; None = it must have one.
+    """
+    return field(default=default, metadata={"help": text, "metavar": metavar, "bare": bare})
 
 
 def parse_size(flag: str, text: str, example: str) -> tuple[int, int]:
@@ -38,6 +45,20 @@ def parse_size(flag: str, text: str, example: str) -> tuple[int, int]:
     raise BadInputError(
         f"{flag} must be WIDTHxHEIGHT, even numbers of pixels from 32x32 to 7680x4320, "
         f"for example {example}; received {text!r}"
+    )
+
+
+def parse_endpoint(flag: str, text: str) -> tuple[str, int]:
+    """Return host and port of a text such as "8000" or "0.0.0.0:8000"; 0 is any free port.
+
+    Raises:
+        BadInputError: If it is something else.
+    """
+    host, _, port = text.strip().rpartition(":")
+    if port.isascii() and port.isdecimal() and int(port) <= 65535 and not host.endswith(":"):
+        return host.removeprefix("[").removesuffix("]") or DEFAULT_HOST, int(port)
+    raise BadInputError(
+        f"{flag} must be PORT or HOST:PORT, for example 8000 or 0.0.0.0:8000; received {text!r}"
     )
 
 

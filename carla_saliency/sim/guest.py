@@ -16,6 +16,7 @@ from carla_saliency.sim.encounter import Encounter, Parts
 from carla_saliency.sim.guest_rig import SNAPSHOT
 from carla_saliency.sim.orders import Orders
 from carla_saliency.sim.owner import Told, find_car
+from carla_saliency.sim.plain import physics_of, weather_now
 from carla_saliency.sim.settings import SessionInfo, SessionSettings
 from carla_saliency.sim.stay import Opened, Stay, not_open
 from carla_saliency.sim.world import last_part
@@ -92,6 +93,8 @@ class Guest(Stay):
             traffic_lights=self._count_lights(),
             semantic_trouble=met.semantic_trouble,
             guest_text=text,
+            physics=physics_of(met.ego),
+            weather_values=weather_now(self._world),
         )
         return met.car, info, met.observe(parts, self._driver, time.monotonic())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -104,6 +105,8 @@ class SessionInfo:
             well.
         guest_text: Whose car is driven or looked at, and what that adds to the server, one line;
             "" where the world is ours.
+        physics: Of the car, by CARLA's names: its physics control as it was read at the start.
+        weather_values: By CARLA's names, as they were at the start.
     """
 
     host: str
@@ -119,3 +122,5 @@ class SessionInfo:
     traffic_lights: int
     semantic_trouble: str = ""
     guest_text: str = ""
+    physics: Mapping[str, object] = field(default_factory=dict)
+    weather_values: Mapping[str, float] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from carla_saliency.sim.connect import connect, server_calls
 from carla_saliency.sim.ego import choose_blueprint, read_car, spawn
 from carla_saliency.sim.lane import RoadSense
 from carla_saliency.sim.orders import Orders
+from carla_saliency.sim.plain import physics_of, weather_now
 from carla_saliency.sim.poses import to_pose
 from carla_saliency.sim.referee import RescueWhen
 from carla_saliency.sim.sensors import SensorRig
@@ -115,6 +116,8 @@ class Simulation(Stay):
             ego_id=ego.id,
             traffic_lights=self._count_lights(),
             semantic_trouble=rig.semantic_trouble,
+            physics=physics_of(ego),
+            weather_values=weather_now(self._world),
         )
         self._begin("waiting for the next frame")
         return car, info, ticker.observe(frame_id, "expert", self._road, time.monotonic())
