@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,34 @@ LEAST_CHANGE_DEG = 0.5
 """At the wheels: what a person would notice."""
 
 
+class Checkers:
+    """The map checks of a network, by method; threads may share them.
+
+    Args:
+        limits: Of a method; None = usual ones.
+    """
+
+    def __init__(self, limits: Callable[[str], Limits | None]) -> None:
+        self._limits = limits
+        self._by_map: dict[tuple[str, str], MapChecker] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def of(self, explanation: Explanation) -> Iterator[MapChecker]:
+        """Lend the check of such maps; others wait for it."""
+        key = explanation.method, explanation.meaning.title
+        with self._lock:
+            if key not in self._by_map:
+                of_steering = explanation.meaning.of == "steering"  # limits are of such maps
+                limits = self._limits(explanation.method) if of_steering else None
+                self._by_map[key] = MapChecker(limits)
+            yield self._by_map[key]
+
+    def forget(self) -> None:
+        """Forget all other maps."""
+        self._by_map.clear()
+
+
 class Examiner:
     """Asks about frames and their maps; remembers what random patches and other maps gave.
 
@@ -41,6 +70,7 @@ class Examiner:
             known.
         limits: Of the map check for a method; None = usual ones.
         novelty: Knows the training frames; None if nobody does.
+        checkers: Know other maps; None = none yet.
     """
 
     def __init__(
@@ -49,13 +79,13 @@ class Examiner:
         tag_groups: NDArray[np.uint8] | None,
         limits: Callable[[str], Limits | None] = lambda method: None,
         novelty: NoveltyCheck | None = None,
+        checkers: Checkers | None = None,
     ) -> None:
         self._probe, self._tag_groups = probe, tag_groups
         self._limits, self._novelty = limits, novelty
         self._blobs = BlobCheck(LEAST_CHANGE_DEG / probe.lock_deg)
         self._without = WithoutClasses()
-        self._checkers: dict[tuple[str, str], MapChecker] = {}
-        self._lock = threading.Lock()  # of the checkers, which an inspecting thread asks too
+        self._checkers = checkers or Checkers(limits)
         self._covered: tuple[NDArray[np.uint8], Array] | None = None
 
     def for_one_frame(self, probe: Probe) -> Examiner:
@@ -64,9 +94,7 @@ class Examiner:
         Args:
             probe: Asks the same network without disturbing the drive.
         """
-        other = Examiner(probe, self._tag_groups, self._limits, self._novelty)
-        other._checkers, other._lock = self._checkers, self._lock
-        return other
+        return Examiner(probe, self._tag_groups, self._limits, self._novelty, self._checkers)
 
     def shares(self, frame: Frame, explanation: Explanation) -> ClassShares | None:
         """Return where the attention lies; None without tags."""
@@ -115,8 +143,7 @@ class Examiner:
         on, rgb = on_grid(explanation, grid), seen.rgb
         # may take a second where it is waited for: not while the drive waits for the lock
         random = None if how == "cheap" else self._probe.random_map(seen, explanation)
-        with self._lock:
-            checker = self._checker(explanation)
+        with self._checkers.of(explanation) as checker:
             if how == "cheap":
                 return checker.cheap(frame.frame_id, frame.sim_s, rgb, on)
             check = checker.full if how == "full" else checker.once
@@ -130,14 +157,6 @@ class Examiner:
                 None if random is None else on_grid(random, grid),
             )
 
-    def _checker(self, explanation: Explanation) -> MapChecker:
-        key = explanation.method, explanation.meaning.title
-        if key not in self._checkers:
-            of_steering = explanation.meaning.of == "steering"  # limits are of such maps
-            limits = self._limits(explanation.method) if of_steering else None
-            self._checkers[key] = MapChecker(limits)
-        return self._checkers[key]
-
     def novelty(self, frame: Frame) -> Novelty | None:
         """Return how unlike the training the frame is; None where that is not known."""
         if self._novelty is None:
@@ -149,7 +168,7 @@ class Examiner:
         """Begin anew: another method, or another world."""
         self._blobs.forget()
         self._without.forget()
-        self._checkers.clear()
+        self._checkers.forget()
 
     def _cover(self, frame: Frame) -> Array | None:
         """Return how much of each grid cell each class covers, float32 (H, W, 8)."""
