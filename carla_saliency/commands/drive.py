@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from carla_saliency import factory, stopping
 from carla_saliency.commands.crew import Crew
 from carla_saliency.commands.hands import HandDriving
-from carla_saliency.commands.looking import Parts
+from carla_saliency.commands.keeping import open_record, space_for
+from carla_saliency.commands.looking import Parts, Sink
 from carla_saliency.commands.screen import Screen, degrees_of, world_line
 from carla_saliency.commands.waiting import Left, connecting_card, show_until_left
 from carla_saliency.core import DriveStep, Quit
@@ -139,7 +140,8 @@ class _Drive:
         for line in crew.remarks():
             say(line)
         recorder, past, clips = self._make_memory(stack)
-        parts = crew.parts(recorder, past, clips)
+        sinks = self._make_sinks(stack, session)
+        parts = replace(crew.parts(recorder, past, clips), sinks=sinks)
         self._screen = self._make_screen(session, parts, crew)
         self._loop(session, parts, self._screen)
 
@@ -155,10 +157,21 @@ class _Drive:
         recorder = Recorder(self._size, settings.fps, say, fail, past_s, may_skip=may_skip)
         stack.enter_context(recorder)
         if (record := self._record_to()) is not None:
+            record.parent.mkdir(parents=True, exist_ok=True)
             recorder.start(record)
         past = stack.enter_context(Past())
         clips = Clips(folder, past, recorder, say, fail, settings=asdict(settings))
         return recorder, past, stack.enter_context(clips)
+
+    def _make_sinks(self, stack: ExitStack, session: CarlaSession) -> tuple[Sink, ...]:
+        """Return who else is given every finished step: the record, the streams."""
+        settings, sinks = self._settings, list[Sink]()
+        if (folder := settings.record_folder) is not None:
+            say(space_for(folder, settings, self._riders))
+            fail = self.trouble.append
+            keeper = open_record(folder, settings, self._riders, session, fail)
+            sinks.append(stack.enter_context(keeper).write)
+        return tuple(sinks)
 
     def _make_screen(self, session: CarlaSession, parts: Parts, crew: Crew) -> Screen:
         info, car, settings = session.info, session.car, self._settings
@@ -248,9 +261,9 @@ class _Drive:
 
     def _record_to(self) -> Path | None:
         settings = self._settings
-        if settings.headless or self._window is not None:
-            return None if settings.record is None else Path(settings.record)
-        path = free_name(DEFAULT_NAME) if settings.record is None else Path(settings.record)
+        if settings.headless or self._window is not None or settings.record is not None:
+            return settings.record_video
+        path = free_name(DEFAULT_NAME)
         say(f"no display here: no window, recording {path} instead (Ctrl-C ends the drive)")
         return path
 

@@ -26,8 +26,12 @@ from carla_saliency.output.clips import Clips
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.pilot.learned import LearnedPilot
+from carla_saliency.record.extras import Extras
 
 NOTICE_S = 4.0  # for so long a notice is read
+
+Sink = Callable[[DriveStep, Extras], None]
+"""Is given every finished step, and what belongs to its moment."""
 
 
 class WorldControls(Protocol):
@@ -102,6 +106,7 @@ class Parts:
         remembers: The last 20 s are wanted: somebody may look at them, or clips are kept.
         folder: For screenshots and saved frames.
         tick_s: Simulated seconds of a tick.
+        sinks: Are each given every finished step: the record, the streams.
     """
 
     pilot: LearnedPilot
@@ -119,6 +124,7 @@ class Parts:
     folder: Path = field(default_factory=Path)
     tick_s: float = 0.05
     masks: Masks = field(default_factory=Masks)
+    sinks: tuple[Sink, ...] = ()
 
 
 class ClipSteps:

@@ -40,6 +40,14 @@ class Masks:
         """Whether a rectangle is being dragged."""
         return self._from is not None
 
+    @property
+    def rectangles(self) -> tuple[tuple[int, int, int, int], ...]:
+        """(left, top, right, bottom) of each, in whole pixels of the camera's picture."""
+        return tuple(
+            (round(left), round(top), round(right), round(bottom))
+            for top, bottom, left, right in self._places
+        )
+
     def press(self, x_px: float, y_px: float) -> None:
         """Begin a rectangle."""
         if len(self._places) < len(LETTERS):

@@ -23,6 +23,7 @@ from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Recording, UiState, World
 from carla_saliency.factory import Letter, Steering
 from carla_saliency.output.window import Window
+from carla_saliency.record.extras import Extras
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.settings import SessionInfo
 from carla_saliency.timing import TickTimer
@@ -88,6 +89,7 @@ class Screen:
             parts.clips.add(event, step.observation.frame.sim_s - ago * parts.tick_s)
         if self._window is not None or parts.recorder.wants_pictures:
             self._finish_picture(step)
+        self._hand_on(step)
         parts.clips.tick()
         self._end_autopilot_that_cannot()
         if self._looks.paused and not parts.guest:  # one tick was asked for
@@ -144,6 +146,20 @@ class Screen:
             self._drawn = step, state, picture
             with self._timer.section("window"):
                 self._show(picture)
+
+    def _hand_on(self, step: DriveStep) -> None:
+        """Give the step to the record and the streams, with what belongs to its moment."""
+        if not self._parts.sinks:
+            return
+        masks = self._parts.masks
+        extras = Extras(
+            parts_ms=dict(self._budget),
+            masks=masks.rectangles if masks.in_force else (),
+            map_scale=self._painter.map_scale,
+        )
+        with self._timer.section("keep"):
+            for sink in self._parts.sinks:
+                sink(step, extras)
 
     def _end_autopilot_that_cannot(self) -> None:
         pilot, trouble = self._parts.pilot, self._parts.world.autopilot_trouble
@@ -242,7 +258,7 @@ class Screen:
         latest = self._timer.latest_ms
         insight_ms = latest.get("insight", 0.0)
         draw_ms = latest.get("draw", 0.0) + latest.get("window", 0.0)
-        record_ms = latest.get("record", 0.0)
+        record_ms = latest.get("record", 0.0) + latest.get("keep", 0.0)
         busy_ms = insight_ms + draw_ms + record_ms
         self._budget = (
             ("server", max(0.0, step.observation.server_ms - busy_ms)),

@@ -112,6 +112,11 @@ class Painter:
         """Where everything is on the pictures."""
         return self._pens.layout
 
+    @property
+    def map_scale(self) -> float | None:
+        """The magnitude in full colour in the last picture, in the bar's unit; None if unknown."""
+        return None if self._words is None else self._words.scale.full or None
+
     def width(self, text: str) -> float:
         """Return how wide a usual text is, in units."""
         return self._pens.type.width_px(text, SMALL) / self._pens.layout.k
