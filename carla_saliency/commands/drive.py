@@ -12,7 +12,7 @@ from pathlib import Path
 from carla_saliency import factory, stopping
 from carla_saliency.commands.crew import Crew
 from carla_saliency.commands.hands import HandDriving
-from carla_saliency.commands.keeping import open_record, space_for
+from carla_saliency.commands.keeping import open_record, space_for, what_was_kept
 from carla_saliency.commands.looking import Parts, Sink
 from carla_saliency.commands.screen import Screen, degrees_of, world_line
 from carla_saliency.commands.waiting import Left, connecting_card, show_until_left
@@ -147,7 +147,7 @@ class _Drive:
 
     def _make_memory(self, stack: ExitStack) -> tuple[Recorder, Past, Clips]:
         """Return what keeps the drive: the video, the last 20 s, the clips of events."""
-        settings, fail = self._settings, self.trouble.append
+        settings, fail = self._settings, self._fail
         wanted = settings.events
         if wanted is None:
             wanted = "none" if self._window is None else "events"
@@ -168,8 +168,8 @@ class _Drive:
         settings, sinks = self._settings, list[Sink]()
         if (folder := settings.record_folder) is not None:
             say(space_for(folder, settings, self._riders))
-            fail = self.trouble.append
-            keeper = open_record(folder, settings, self._riders, session, fail)
+            keeper = open_record(folder, settings, self._riders, session, self._fail)
+            stack.callback(lambda: say(what_was_kept(keeper, folder, self._log.ticks)))
             sinks.append(stack.enter_context(keeper).write)
         return tuple(sinks)
 
@@ -211,6 +211,13 @@ class _Drive:
             screen.attend(pacer.remaining_s)
             if screen.quit:
                 return
+
+    def _fail(self, line: str) -> None:
+        """Tell at once what failed although the drive goes on; it is told again at the end."""
+        say(line)
+        self.trouble.append(line)
+        if self._screen is not None:
+            self._screen.warn(line)
 
     def _wake(self, waiting: Waiting) -> None:
         """Keep the window alive while something is waited for."""

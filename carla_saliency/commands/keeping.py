@@ -19,6 +19,7 @@ from carla_saliency.record.facts import (
     space_line,
     versions,
 )
+from carla_saliency.record.format import FILE_NAME
 from carla_saliency.record.writer import RecordWriter
 from carla_saliency.settings import DriveSettings
 from carla_saliency.sim.session import CarlaSession
@@ -61,6 +62,14 @@ def space_for(folder: Path, settings: DriveSettings, riders: Mapping[Letter, Rid
     if settings.ticks is not None:
         seconds = min(settings.ticks / settings.fps, seconds or float("inf"))
     return space_line(folder, size, settings.fps, seconds, settings.record_frames)
+
+
+def what_was_kept(record: RecordWriter, folder: Path, ticks: int) -> str:
+    """Return a line about a record that is closed; "" if there was trouble, which was told."""
+    if record.trouble:
+        return ""
+    size = (folder / FILE_NAME).stat().st_size
+    return f"record: {folder}, {ticks} ticks, {size / 1e6:.0f} MB"
 
 
 def facts_of(

@@ -74,6 +74,10 @@ class Screen:
         """Whether the person wants to leave, or the drive is to end."""
         return self._looks.quit
 
+    def warn(self, line: str) -> None:
+        """Show one line for some seconds; any thread may."""
+        self._looks.say(line, "warning")
+
     # -------------------------------------------------------------- one tick
 
     def finish(self, step: DriveStep) -> None:
