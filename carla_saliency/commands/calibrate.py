@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from carla_saliency import factory, stopping
 from carla_saliency.commands.calibrating import Calibrating, FrameFeatures, known_of_folders
+from carla_saliency.commands.servers import find_server
 from carla_saliency.core import GROUPS
 from carla_saliency.drive import drive
-from carla_saliency.embedded import EmbeddedServer
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
 from carla_saliency.insight.calibration import (
@@ -33,16 +33,9 @@ from carla_saliency.pilot.explaining import Explaining
 from carla_saliency.pilot.learned import LearnedPilot
 from carla_saliency.pilot.speed import SpeedControl
 from carla_saliency.saliency import Method
-from carla_saliency.settings import (
-    DEFAULT_HOST,
-    DEFAULT_PORT,
-    CalibrateSettings,
-    DriveSettings,
-)
-from carla_saliency.sim.connect import probe
+from carla_saliency.settings import CalibrateSettings, DriveSettings
 from carla_saliency.sim.session import CarlaSession
 
-LOOK_S = 1.0  # how long a server on this computer may take to answer before ours is started
 LEAST_FRAMES = 20
 
 
@@ -139,10 +132,8 @@ def _session(
     settings: CalibrateSettings, steering: Steering, map_name: str | None, stack: ExitStack
 ) -> CarlaSession:
     """Return the session with a server, ours if there is no other."""
-    host, port = settings.host or DEFAULT_HOST, settings.port or DEFAULT_PORT
-    if _is_ours(settings, host, port):
-        server = stack.enter_context(EmbeddedServer(map_name, settings.seed))
-        host, port, map_name = server.host, server.port, None
+    host, port, ours = find_server(stack, settings, map_name)
+    map_name = None if ours else map_name
     wanted = DriveSettings(
         timeout=settings.timeout,
         any_version=settings.any_version,
@@ -153,17 +144,6 @@ def _session(
     )
     contract = steering.contract
     return CarlaSession(factory.session_settings(wanted, contract, host, port, map_name), contract)
-
-
-def _is_ours(settings: CalibrateSettings, host: str, port: int) -> bool:
-    given = settings.host is not None or settings.port is not None
-    if settings.embedded != "auto" or given:
-        return settings.embedded == "always"
-    try:
-        probe(host, port, LOOK_S)
-    except BadInputError:
-        return True
-    return False
 
 
 def _finished(calibrating: Calibrating, digest: str, maps: str, total: int) -> Calibration:

@@ -15,13 +15,14 @@ from carla_saliency.commands.hands import HandDriving
 from carla_saliency.commands.keeping import open_record, space_for, what_was_kept
 from carla_saliency.commands.looking import Parts, Sink
 from carla_saliency.commands.screen import Screen, degrees_of, world_line
+from carla_saliency.commands.servers import Found, find_server
 from carla_saliency.commands.waiting import Left, connecting_card, show_until_left
 from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Interlude, UiState
 from carla_saliency.drive import drive
-from carla_saliency.embedded import START_TIMEOUT_S, EmbeddedServer
+from carla_saliency.embedded import START_TIMEOUT_S
 from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.factory import Letter, Rider
 from carla_saliency.output.clips import AFTER_S, BEFORE_S, Clips
@@ -29,9 +30,8 @@ from carla_saliency.output.names import DEFAULT_NAME, free_name
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window, has_display
-from carla_saliency.settings import DEFAULT_HOST, DEFAULT_PORT, DriveSettings, parse_size
+from carla_saliency.settings import DriveSettings, parse_size
 from carla_saliency.sim.calls import Waiting
-from carla_saliency.sim.connect import probe
 from carla_saliency.sim.guest import SessionOverError
 from carla_saliency.sim.session import CarlaSession
 from carla_saliency.summary import DriveLog, table
@@ -39,7 +39,6 @@ from carla_saliency.timing import Pacer
 
 EXIT_FAILED = 1
 KEY_PICTURE_S = 1.0  # a clip's video begins with the key picture before its first frame
-LOOK_S = 1.0  # how long a server on this computer may take to answer before ours is started
 
 
 def run(settings: DriveSettings) -> int:
@@ -274,38 +273,19 @@ class _Drive:
         say(f"no display here: no window, recording {path} instead (Ctrl-C ends the drive)")
         return path
 
-    def _find_server(self, stack: ExitStack) -> tuple[str, int, bool]:
-        """Return host, port and whether it is our own server, started where that is wanted."""
-        settings = self._settings
-        host, port = settings.host or DEFAULT_HOST, settings.port or DEFAULT_PORT
-        given = settings.host is not None or settings.port is not None
-        given = given or bool(settings.attach or settings.follow)  # its owner is on a server
-        if settings.embedded == "never" or (settings.embedded == "auto" and given):
-            return host, port, False
-        if settings.embedded == "auto":
-            if _carla_answers(host, port):
-                return host, port, False
-            say(f"no CARLA server answers at {host}:{port}: starting the embedded one")
-
+    def _find_server(self, stack: ExitStack) -> Found:
         def on_wait(waited_s: float) -> None:
             self._wake(Waiting("starting", "the embedded server", waited_s, START_TIMEOUT_S))
 
-        server = stack.enter_context(EmbeddedServer(settings.map, settings.seed, on_wait))
-        return server.host, server.port, True
+        settings = self._settings
+        guest = bool(settings.attach or settings.follow)
+        return find_server(stack, settings, settings.map, must_run=guest, on_wait=on_wait, say=say)
 
     def _write_summary(self, path: Path, text: str) -> None:
         try:
             path.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             self.trouble.append(f"--summary {path} can't be written: {error.strerror}")
-
-
-def _carla_answers(host: str, port: int) -> bool:
-    try:
-        probe(host, port, LOOK_S)
-    except BadInputError:
-        return False
-    return True
 
 
 def _is_over(settings: DriveSettings, log: DriveLog) -> bool:
