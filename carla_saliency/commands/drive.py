@@ -12,7 +12,6 @@ from pathlib import Path
 from carla_saliency import factory, stopping
 from carla_saliency.commands.crew import Crew
 from carla_saliency.commands.hands import HandDriving
-from carla_saliency.commands.keeping import open_record, space_for, what_was_kept
 from carla_saliency.commands.looking import Parts, Sink
 from carla_saliency.commands.screen import Screen, degrees_of, world_line
 from carla_saliency.commands.servers import Found, find_server
@@ -166,6 +165,9 @@ class _Drive:
         """Return who else is given every finished step: the record, the streams."""
         settings, sinks = self._settings, list[Sink]()
         if (folder := settings.record_folder) is not None:
+            # its libraries take a quarter of a second, which other drives need not wait for
+            from carla_saliency.commands.keeping import open_record, space_for, what_was_kept
+
             say(space_for(folder, settings, self._riders))
             keeper = open_record(folder, settings, self._riders, session, self._fail)
             stack.callback(lambda: say(what_was_kept(keeper, folder, self._log.ticks)))

@@ -14,10 +14,10 @@ from carla_saliency.record import format as the
 from carla_saliency.record.encode import (
     Crop,
     contents_message,
-    event_fields,
     log_message,
     messages,
 )
+from carla_saliency.record.encode_findings import event_fields
 from carla_saliency.record.extras import Extras
 from carla_saliency.record.facts import Facts
 from carla_saliency.record.format import Channel
@@ -177,4 +177,5 @@ class Chunks:
         if schema.name not in self._schemas:
             number = self._mcap.register_schema(schema.name, "protobuf", schema.data)
             self._schemas[schema.name] = number
-        return self._mcap.register_channel(channel.topic, "protobuf", self._schemas[schema.name])
+        number = self._schemas[schema.name]
+        return int(self._mcap.register_channel(channel.topic, "protobuf", number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from carla_saliency.core import (
     Explanation,
     Findings,
     Frame,
+    Image,
     LaneView,
     MapCheck,
     Meaning,
@@ -221,8 +223,7 @@ def _by_group(told: Any, prefix: str) -> Array:
 
 def _findings(told: Any, parts: Parts, events: tuple[Event, ...]) -> Findings:
     shares, effects = _read(the.SHARES, parts), _read(the.EFFECTS, parts)
-    novelty, nearest = _read(the.NOVELTY, parts), _read(the.NEAREST, parts)
-    comparison = _read(the.COMPARISON, parts)
+    novelty, comparison = _read(the.NOVELTY, parts), _read(the.COMPARISON, parts)
     return Findings(
         shares=shares
         and ClassShares(shares.frame_id, _by_group(shares, ""), _by_group(shares, "area_")),
@@ -231,11 +232,21 @@ def _findings(told: Any, parts: Parts, events: tuple[Event, ...]) -> Findings:
         causal=_causal(_read(the.CAUSAL, parts)),
         check=_check(_read(the.CHECK, parts)),
         novelty=novelty
-        and Novelty(novelty.distance, novelty.limit, from_png(nearest.data), novelty.stand_in),
+        and Novelty(novelty.distance, novelty.limit, _nearest(parts), novelty.stand_in),
         comparison=comparison and Comparison(comparison.difference, _maybe(comparison, "alike")),
         off_road_s=told.off_road_s,
         events=events,
     )
+
+
+def _nearest(parts: Parts) -> Image:
+    *_, message = parts[the.NEAREST.topic]
+    return _picture_in(message)
+
+
+@lru_cache(maxsize=2)
+def _picture_in(message: bytes) -> Image:  # the same for many steps
+    return from_png(the.NEAREST.schema.message.FromString(message).data)
 
 
 def _causal(told: Any) -> CausalCheck | None:

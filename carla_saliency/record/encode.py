@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from carla_saliency.core import (
-    GROUPS,
-    Array,
     Control,
     Decision,
     DriveStep,
-    Event,
     Explanation,
-    Findings,
     Image,
     LaneView,
     Pose,
     Shadow,
 )
 from carla_saliency.record import format as the
+from carla_saliency.record.encode_findings import event_fields, findings_messages
 from carla_saliency.record.extras import NO_EXTRAS, Extras
 from carla_saliency.record.format import Channel
-from carla_saliency.record.pixels import to_grey, to_png
+from carla_saliency.record.pixels import to_grey, to_jpeg, to_png
 
 Messages = Iterator[tuple[Channel, bytes]]
 Crop = Callable[[Image], Image]
@@ -36,6 +33,7 @@ def messages(
     crop: Crop | None = None,
     nearest: bool = True,
     first_frame_id: int | None = None,
+    lossless: bool = True,
 ) -> Messages:
     """Yield all that is kept of one step; the picture of another camera (`view`) is not.
 
@@ -46,22 +44,21 @@ def messages(
         nearest: Whether to give the training picture that the frame is most like.
         first_frame_id: Of the record. The frame that was explained is given whole where it is
             older; else it is known by its number.
+        lossless: Whether pictures are PNG, else JPEG; the tags always are PNG.
     """
     stamp = _stamp(step.observation.frame.sim_s)
-    yield _message(the.STEP, **_step_fields(step, extras, first_frame_id))
-    yield _message(
-        the.POSE, timestamp=stamp, frame_id="world", pose=_pose_fields(step.observation.pose)
-    )
-    yield from _pictures(step, crop, stamp, first_frame_id)
+    yield the.STEP.pack(**_step_fields(step, extras, first_frame_id))
+    yield the.POSE.pack(timestamp=stamp, frame_id="world", pose=_pose_fields(step.observation.pose))
+    yield from _pictures(step, crop, stamp, first_frame_id, lossless)
     yield from _decision_messages(step.decision, stamp)
     if step.observation.lane is not None:
-        yield _message(the.LANE, **_lane_fields(step.observation.lane))
-    yield from _findings_messages(step.findings)
+        yield the.LANE.pack(**_lane_fields(step.observation.lane))
+    yield from findings_messages(step.findings)
     if nearest and step.findings.novelty is not None:
-        yield _picture(the.NEAREST, step.findings.novelty.nearest, stamp)
+        yield _picture(the.NEAREST, step.findings.novelty.nearest, stamp, lossless)
     for found, events in ((False, step.observation.events), (True, step.findings.events)):
         for event in events:
-            yield _message(the.EVENT, **event_fields(event, found))
+            yield the.EVENT.pack(**event_fields(event, found))
             yield log_message(
                 f"{event.kind.value}: {event.text}",
                 step.observation.frame.sim_s,
@@ -74,32 +71,17 @@ def log_message(
     text: str, sim_s: float, name: str = "drive", level: int = _INFO
 ) -> tuple[Channel, bytes]:
     """Return a line of the log."""
-    return _message(the.LOG, timestamp=_stamp(sim_s), level=level, message=text, name=name)
-
-
-def event_fields(event: Event, found: bool, step: int = 0) -> dict[str, Any]:
-    """Return the fields of an `Event` message; `step` matters in `Contents` only."""
-    return {
-        "kind": event.kind.name,
-        "frame_id": event.frame_id,
-        "text": event.text,
-        "found": found,
-        "step": step,
-    }
+    return the.LOG.pack(timestamp=_stamp(sim_s), level=level, message=text, name=name)
 
 
 def contents_message(
     frame_ids: list[int], sim_s: list[float], events: list[dict[str, Any]]
 ) -> tuple[Channel, bytes]:
     """Return what says which steps and events a chunk holds."""
-    return _message(the.CONTENTS, frame_ids=frame_ids, sim_s=sim_s, events=events)
+    return the.CONTENTS.pack(frame_ids=frame_ids, sim_s=sim_s, events=events)
 
 
 # ------------------------------------------------------------------ inside
-
-
-def _message(channel: Channel, **fields: Any) -> tuple[Channel, bytes]:
-    return channel, channel.schema.message(**fields).SerializeToString()
 
 
 def _stamp(sim_s: float) -> dict[str, int]:
@@ -107,24 +89,30 @@ def _stamp(sim_s: float) -> dict[str, int]:
     return {"seconds": seconds, "nanos": nanos}
 
 
-def _picture(channel: Channel, picture: Image, stamp: dict[str, int]) -> tuple[Channel, bytes]:
-    data = to_png(picture)
-    return _message(channel, timestamp=stamp, frame_id="camera", data=data, format="png")
+def _picture(
+    channel: Channel, picture: Image, stamp: dict[str, int], lossless: bool = True
+) -> tuple[Channel, bytes]:
+    data, kind = (to_png(picture), "png") if lossless else (to_jpeg(picture), "jpeg")
+    return channel.pack(timestamp=stamp, frame_id="camera", data=data, format=kind)
 
 
 def _pictures(
-    step: DriveStep, crop: Crop | None, stamp: dict[str, int], first_frame_id: int | None
+    step: DriveStep,
+    crop: Crop | None,
+    stamp: dict[str, int],
+    first_frame_id: int | None,
+    lossless: bool,
 ) -> Messages:
     frame, masked = step.observation.frame, step.decision.masked
     small = crop or (lambda picture: picture)
-    yield _picture(the.CAMERA, small(frame.image), stamp)
+    yield _picture(the.CAMERA, small(frame.image), stamp, lossless)
     if frame.tags is not None and crop is None:
         yield _picture(the.TAGS, frame.tags, stamp)
     if masked is not None:
-        yield _picture(the.MASKED, small(masked.image), stamp)
+        yield _picture(the.MASKED, small(masked.image), stamp, lossless)
     explained = step.decision.explained
     if explained is not None and _before(explained.frame_id, first_frame_id):
-        yield _picture(the.EXPLAINED, small(explained.image), stamp)
+        yield _picture(the.EXPLAINED, small(explained.image), stamp, lossless)
 
 
 def _before(frame_id: int, first_frame_id: int | None) -> bool:
@@ -210,7 +198,7 @@ def _lane_fields(lane: LaneView) -> dict[str, Any]:
 
 def _decision_messages(decision: Decision, stamp: dict[str, int]) -> Messages:
     if decision.driver == "manual":
-        yield _message(the.HAND, **_control_fields(decision.control))
+        yield the.HAND.pack(**_control_fields(decision.control))
     if decision.explanation is not None:
         yield from _map_messages(decision.explanation, the.MAP, the.MAP_IMAGE, stamp)
     if (shadow := decision.shadow) is not None:
@@ -218,7 +206,7 @@ def _decision_messages(decision: Decision, stamp: dict[str, int]) -> Messages:
 
 
 def _shadow_messages(shadow: Shadow, stamp: dict[str, int]) -> Messages:
-    yield _message(the.SHADOW, letter=shadow.letter, title=shadow.title, steering=shadow.command)
+    yield the.SHADOW.pack(letter=shadow.letter, title=shadow.title, steering=shadow.command)
     if shadow.explanation is not None:
         yield from _map_messages(shadow.explanation, the.SHADOW_MAP, the.SHADOW_MAP_IMAGE, stamp)
 
@@ -228,8 +216,7 @@ def _map_messages(
 ) -> Messages:
     meaning = explanation.meaning
     pixels, zero, step = to_grey(explanation.attribution, meaning.signed)
-    yield _message(
-        about,
+    yield about.pack(
         frame_id=explanation.frame_id,
         method=explanation.method,
         steering=explanation.steering,
@@ -245,8 +232,7 @@ def _map_messages(
         place=explanation.place or (),
     )
     height, width = pixels.shape
-    yield _message(
-        image,
+    yield image.pack(
         timestamp=stamp,
         frame_id="network",
         width=width,
@@ -255,57 +241,3 @@ def _map_messages(
         step=2 * width,
         data=pixels.astype("<u2").tobytes(),
     )
-
-
-def _by_group(prefix: str, values: Array) -> dict[str, float]:
-    return {f"{prefix}{name}": float(v) for name, v in zip(GROUPS, values, strict=True)}
-
-
-def _findings_messages(findings: Findings) -> Messages:
-    if (shares := findings.shares) is not None:
-        by_group = {**_by_group("", shares.share), **_by_group("area_", shares.area)}
-        yield _message(the.SHARES, frame_id=shares.frame_id, on_road=shares.on_road, **by_group)
-    if (effects := findings.effects) is not None:
-        by_group = {**_by_group("", effects.change), **_by_group("floor_", effects.floor)}
-        yield _message(the.EFFECTS, frame_id=effects.frame_id, **by_group)
-    if (novelty := findings.novelty) is not None:
-        yield _message(
-            the.NOVELTY,
-            distance=novelty.distance,
-            limit=novelty.limit,
-            stand_in=novelty.stand_in,
-        )
-    if (comparison := findings.comparison) is not None:
-        yield _message(the.COMPARISON, difference=comparison.difference, alike=comparison.alike)
-    yield from _check_messages(findings)
-
-
-def _check_messages(findings: Findings) -> Messages:
-    if (causal := findings.causal) is not None:
-        blobs = [
-            {
-                **dict(zip(("top", "bottom", "left", "right"), blob.place, strict=True)),
-                "change": blob.change,
-                "moves": blob.moves,
-            }
-            for blob in causal.blobs
-        ]
-        yield _message(
-            the.CAUSAL,
-            frame_id=causal.frame_id,
-            limit=causal.limit,
-            patches=causal.patches,
-            blobs=blobs,
-        )
-    if (check := findings.check) is not None:
-        deletion, of_other = check.deletion or (None, None)
-        yield _message(
-            the.CHECK,
-            frame_id=check.frame_id,
-            edges=check.edges,
-            random=check.random,
-            others=check.others,
-            deletion=deletion,
-            deletion_of_other=of_other,
-            doubts=check.doubts,
-        )

@@ -78,6 +78,10 @@ class Channel:
     topic: str
     schema: Schema
 
+    def pack(self, **fields: Any) -> tuple[Channel, bytes]:
+        """Return this channel and a message for it; a field that is None is missing."""
+        return self, self.schema.message(**fields).SerializeToString()
+
 
 STEP = Channel("/drive", OWN["Step"])
 POSE = Channel("/pose", _foxglove(foxglove.PoseInFrame))

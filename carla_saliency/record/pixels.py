@@ -10,8 +10,16 @@ from numpy.typing import NDArray
 
 from carla_saliency.core import Array, Image
 
-# 640x360, one core: 4 ms. The filter matters more than the level.
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+# 640x360 of rendered roads, one core: 9 ms and 270 kB; with libpng's own choice of filters 20 ms
+_LEVEL = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_DEFAULT,
+]
+_COLOURS = [*_LEVEL, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
+_TAGS = [*_LEVEL, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+JPEG_QUALITY = 90  # 1.4 ms
 
 
 def to_png(picture: NDArray[np.uint8]) -> bytes:
@@ -20,8 +28,21 @@ def to_png(picture: NDArray[np.uint8]) -> bytes:
     Args:
         picture: RGB, uint8 (H, W, 3), or one channel, uint8 (H, W).
     """
-    colours = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    _, data = cv2.imencode(".png", colours, _PNG)
+    if picture.ndim == 3:
+        _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _COLOURS)
+    else:
+        _, data = cv2.imencode(".png", picture, _TAGS)
+    return data.tobytes()
+
+
+def to_jpeg(picture: Image) -> bytes:
+    """Return a picture as JPEG, nearly without visible loss: a sixth of a PNG's bytes.
+
+    Args:
+        picture: RGB, uint8 (H, W, 3).
+    """
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return data.tobytes()
 
 

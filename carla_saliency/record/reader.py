@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -19,6 +21,8 @@ from carla_saliency.record.facts import Facts
 from carla_saliency.record.format import FILE_NAME
 from carla_saliency.record.stored import ChunkPlace, DamagedError, Stored
 
+_T = TypeVar("_T")
+DECODERS, AHEAD = 2, 4  # decoding pictures takes most of the time, and leaves Python alone
 KEPT_FRAMES = 8  # decoded; a slow method's map is of the same older frame for many steps
 
 
@@ -83,13 +87,7 @@ class Record:
         """
         index = self._checked(index)
         with self._lock:
-            frame = self._frame(index)
-            try:
-                return step_from(
-                    self._parts(index), frame, lambda number: self._frame_of(number, index)
-                )
-            except (DecodeError, ValueError, KeyError, AttributeError) as error:
-                raise self._damaged(index, error) from error
+            return self._step(index, self._parts(index), self._frame(index))
 
     def steps(self, start: int = 0, stop: int | None = None) -> Iterator[DriveStep]:
         """Yield the steps from `start` to before `stop` (None = the end), in order.
@@ -97,8 +95,14 @@ class Record:
         Raises:
             CarlaSaliencyError: If the file is damaged there.
         """
-        for index in range(*slice(start, stop).indices(len(self))):
-            yield self.at(index)
+        ahead: deque[Future[tuple[int, Parts, Frame]]] = deque()
+        with ThreadPoolExecutor(DECODERS, "pictures") as pool:
+            for index in range(*slice(start, stop).indices(len(self))):
+                ahead.append(pool.submit(self._look_ahead, index))
+                if len(ahead) > AHEAD:
+                    yield self._with(*ahead.popleft().result())
+            while ahead:
+                yield self._with(*ahead.popleft().result())
 
     def extras(self, index: int) -> Extras:
         """Return what was known of a tick beside its step.
@@ -109,10 +113,8 @@ class Record:
         """
         index = self._checked(index)
         with self._lock:
-            try:
-                return extras_from(self._parts(index))
-            except (DecodeError, AttributeError) as error:
-                raise self._damaged(index, error) from error
+            parts = self._parts(index)
+            return self._decoded(index, lambda: extras_from(parts))
 
     def close(self) -> None:
         """Close the file."""
@@ -148,17 +150,39 @@ class Record:
         first = int(self._ends[number - 1]) if number else 0
         return self._open[1][index - first]
 
+    def _look_ahead(self, index: int) -> tuple[int, Parts, Frame]:
+        with self._lock:
+            parts, frame = self._parts(index), self._frames.get(index)
+        return index, parts, frame or self._decoded(index, lambda: frame_from(parts))
+
+    def _with(self, index: int, parts: Parts, frame: Frame) -> DriveStep:
+        with self._lock:
+            return self._step(index, parts, self._frames.get(index) or self._keep(index, frame))
+
+    def _step(self, index: int, parts: Parts, frame: Frame) -> DriveStep:
+        def frame_of(number: int) -> Frame:
+            return self._frame_of(number, index)
+
+        return self._decoded(index, lambda: step_from(parts, frame, frame_of))
+
+    def _decoded(self, index: int, decode: Callable[[], _T]) -> _T:
+        try:
+            return decode()
+        except (DecodeError, ValueError, KeyError, AttributeError) as error:
+            raise self._damaged(index, error) from error
+
     def _frame(self, index: int) -> Frame:
-        if index in self._frames:
-            self._frames.move_to_end(index)
-        else:
-            try:
-                self._frames[index] = frame_from(self._parts(index))
-            except (DecodeError, ValueError, AttributeError) as error:
-                raise self._damaged(index, error) from error
-            if len(self._frames) > KEPT_FRAMES:
-                self._frames.popitem(last=False)
+        if index not in self._frames:
+            parts = self._parts(index)
+            return self._keep(index, self._decoded(index, lambda: frame_from(parts)))
+        self._frames.move_to_end(index)
         return self._frames[index]
+
+    def _keep(self, index: int, frame: Frame) -> Frame:
+        self._frames[index] = frame
+        if len(self._frames) > KEPT_FRAMES:
+            self._frames.popitem(last=False)
+        return frame
 
     def _frame_of(self, frame_id: int, before: int) -> Frame:
         """Return the newest frame of a number up to an index."""

@@ -21,12 +21,10 @@ from mcap.stream_reader import breakup_chunk
 from carla_saliency.errors import BadInputError
 from carla_saliency.record import format as the
 from carla_saliency.record.facts import Facts
+from carla_saliency.record.layout import CHUNK_HEAD, HEAD, MESSAGE
 
 _UNREADABLE = (McapError, DecodeError, struct.error, UnicodeDecodeError, OSError, ValueError)
-_RECORD = struct.Struct("<BQ")  # opcode, length
 _ENTRY = struct.Struct("<BQHIQQ")  # index of one message: .., channel, bytes, log time, offset
-_MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log time, publish time
-_CHUNK_HEAD = 9 + 8 + 8 + 8 + 4 + 4 + 8  # of an uncompressed one, up to its records
 
 
 class DamagedError(Exception):
@@ -84,7 +82,7 @@ class Stored:
         index = place.index
         try:
             data = os.pread(self._fd, index.chunk_length, index.chunk_start_offset)
-            stream = ReadDataStream(BytesIO(data[_RECORD.size :]))
+            stream = ReadDataStream(BytesIO(data[HEAD.size :]))
             records = breakup_chunk(Chunk.read(stream), validate_crc=True)
         except _UNREADABLE as error:
             raise DamagedError(str(error) or type(error).__name__) from error
@@ -120,13 +118,13 @@ class Stored:
             raise ValueError("another program has changed it")
         entry = os.pread(self._fd, _ENTRY.size, index.message_index_offsets[channel])
         offset: int = _ENTRY.unpack(entry)[-1]
-        start = index.chunk_start_offset + _CHUNK_HEAD + offset
+        start = index.chunk_start_offset + HEAD.size + CHUNK_HEAD.size + offset
         end = index.chunk_start_offset + index.chunk_length
         data = os.pread(self._fd, end - start, start)
-        opcode, length = _RECORD.unpack_from(data)
-        if opcode != Opcode.MESSAGE or _RECORD.size + length != len(data):
+        opcode, length = HEAD.unpack_from(data)
+        if opcode != Opcode.MESSAGE or HEAD.size + length != len(data):
             raise ValueError("a chunk does not say what it holds")
-        return the.CONTENTS.schema.message.FromString(data[_MESSAGE.size :])
+        return the.CONTENTS.schema.message.FromString(data[HEAD.size + MESSAGE.size :])
 
     def _by_step(self, messages: Iterable[Message]) -> list[dict[str, list[bytes]]]:
         steps: list[dict[str, list[bytes]]] = []

@@ -34,7 +34,7 @@ class RecordWriter:
     Args:
         folder: Is made if it is not there.
         facts: Of the drive.
-        fail: Is told one line, in the writer's thread or in the one that closes.
+        fail: Is told one line, in the writer's thread; must not raise.
         crop: To the network's grid; to be given if, and only if, `facts.frames` is "network".
 
     Attributes:
@@ -61,6 +61,7 @@ class RecordWriter:
         try:
             self._chunks = Chunks(self._disk, facts, crop)
         except OSError as error:
+            (folder / FILE_NAME).unlink(missing_ok=True)
             raise _no_record(folder, error) from error
         self._items: SimpleQueue[_Item] = SimpleQueue()
         self._room: SimpleQueue[None] | None = None  # as many as fit, known with the first step
