@@ -25,6 +25,7 @@ from carla_saliency.embedded import START_TIMEOUT_S
 from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.factory import Letter, Rider
 from carla_saliency.output.clips import AFTER_S, BEFORE_S, Clips
+from carla_saliency.output.codecs import VideoOptions
 from carla_saliency.output.names import DEFAULT_NAME, free_name
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
@@ -86,6 +87,7 @@ class _Drive:
         self._steering, self._explainers = riders["A"].steering, riders["A"].explainers
         self._meaning = next(iter(self._explainers.values())).meaning
         self._size = parse_size("--res", settings.res, "1280x720")
+        self._video_options = VideoOptions(settings.codec, settings.crf)
         lock_deg = self._steering.contract.max_steer_deg
         theirs = bool(settings.attach or settings.follow)
         self._log = DriveLog(1 / settings.fps, lock_deg=lock_deg, by_frames=theirs)
@@ -152,7 +154,9 @@ class _Drive:
         folder = None if wanted == "none" else Path(wanted)
         past_s = 0.0 if folder is None else BEFORE_S + AFTER_S + KEY_PICTURE_S
         may_skip = self._window is not None  # nobody waits in a drive that nobody watches
-        recorder = Recorder(self._size, settings.fps, say, fail, past_s, may_skip=may_skip)
+        recorder = Recorder(
+            self._size, settings.fps, say, fail, past_s, may_skip, self._video_options
+        )
         stack.enter_context(recorder)
         if (record := self._record_to()) is not None:
             record.parent.mkdir(parents=True, exist_ok=True)

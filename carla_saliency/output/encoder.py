@@ -1,4 +1,4 @@
-"""Pictures to H.264 in a thread of its own: encoded once, for every file that wants them."""
+"""Encodes pictures in a thread of its own: once, for every file that wants them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,11 @@ from av.video.codeccontext import VideoCodecContext
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.codecs import H264, VideoOptions
 
 QUEUE_PICTURES = 8  # 22 MB of 1280x720; then `write` waits, so that nothing is dropped
 # Room in the queue is a second queue of tokens: unlike a `Queue`, a `SimpleQueue` has no lock that
 # a signal handler which raises in the main thread could leave locked.
-X264 = {  # 1280x720, one thread: 7 ms a picture, 1.1 Mbit/s; superfast 6 ms and twice the size
-    "preset": "veryfast",
-    "crf": "23",
-    "threads": "1",
-    "bf": "0",  # without pictures from the future a file begins at 0 s
-    "rc-lookahead": "5",  # what the encoder holds back is lost by a kill
-    # what the numbers of the colours mean; unsaid, players guess by the height of the picture
-    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=bt709:range=tv",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +26,7 @@ class Piece:
     """One encoded picture.
 
     Attributes:
-        data: H.264 with start codes; a key picture brings all that a player needs to begin.
+        data: As the encoder gave it; a key picture brings all that a player needs to begin.
         number: Of the picture, from 0; they come in this order, some may be missing.
         key: A player can begin here.
     """
@@ -55,6 +47,7 @@ class Encoder:
     Args:
         size: (width, height) of the pictures in pixels, both even.
         rate: Pictures per simulated second.
+        options: How they are encoded.
 
     Attributes:
         count: Pictures handed in so far: the next one's number.
@@ -65,7 +58,7 @@ class Encoder:
         BadInputError: If the size is odd, or the rate not positive.
     """
 
-    def __init__(self, size: tuple[int, int], rate: float) -> None:
+    def __init__(self, size: tuple[int, int], rate: float, options: VideoOptions = H264) -> None:
         width, height = size
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise BadInputError(
@@ -76,7 +69,7 @@ class Encoder:
             raise BadInputError(f"a video needs a rate between 0 and 10000 Hz, received {rate!r}")
         self.count = 0
         self.sinks: list[Callable[[Piece], None]] = []
-        self._rate = exact_rate(rate)
+        self._rate, self._options = exact_rate(rate), options
         self._shape = (height, width, 3)
         self._codec: VideoCodecContext | None = None
         self._items: SimpleQueue[tuple[int, Image] | Callable[[], None] | None] = SimpleQueue()
@@ -190,9 +183,10 @@ class Encoder:
         return [Piece(bytes(one), one.pts or 0, one.is_keyframe) for one in packets]
 
     def _open(self) -> VideoCodecContext:
-        codec = av.CodecContext.create("libx264", "w")
+        codec = av.CodecContext.create(self._options.encoder, "w")
+        assert isinstance(codec, VideoCodecContext)
         codec.height, codec.width, _ = self._shape
         codec.pix_fmt = "yuv420p"
         codec.framerate, codec.time_base = self._rate, 1 / self._rate
-        codec.options = {**X264, "g": str(max(1, round(float(self._rate))))}
+        codec.options = self._options.told(float(self._rate))
         return codec

@@ -10,6 +10,7 @@ from typing import Literal
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.codecs import H264, VideoOptions
 from carla_saliency.output.encoder import Encoder, Piece, exact_rate
 from carla_saliency.output.names import free_name
 from carla_saliency.output.video import Excerpt, Recent, VideoFile
@@ -49,13 +50,14 @@ class Recorder:
         fail: Callable[[str], None],
         past_s: float = 0.0,
         may_skip: bool = True,
+        options: VideoOptions = H264,
     ) -> None:
         self._size, self._rate, self._say, self._fail = size, rate, say, fail
-        self._may_skip = may_skip
+        self._may_skip, self._options = may_skip, options
         self._recent: Recent | None = None
         self._encoder: Encoder | None = None
         if past_s > 0:
-            self._encoder = Encoder(size, rate)
+            self._encoder = Encoder(size, rate, options)
             self._recent = Recent(round(past_s * rate) + 1, PAST_BYTES)
             self._encoder.sinks.append(self._recent.add)
         self._file: VideoFile | None = None
@@ -87,8 +89,8 @@ class Recorder:
             BadInputError: If it can't be written.
         """
         self.stop()
-        encoder = self._encoder or Encoder(self._size, self._rate)
-        file = VideoFile(path, self._size, self._rate)
+        encoder = self._encoder or Encoder(self._size, self._rate, self._options)
+        file = VideoFile(path, self._size, self._rate, self._options)
         encoder.between(lambda: encoder.sinks.append(file.write))
         self._encoder, self._file = encoder, file
         self._count = 0
@@ -108,7 +110,8 @@ class Recorder:
             return
         if self._count:
             self.status = "saved"
-            self._say(f"video: {file.path}, {self._count} frames, {self.seconds:.1f} s")
+            note = f"; {file.note}" if file.note else ""
+            self._say(f"video: {file.path}, {self._count} frames, {self.seconds:.1f} s{note}")
 
     def toggle(self) -> None:
         """Begin a video with a free name here, or finish the one at hand."""
@@ -165,7 +168,7 @@ class Recorder:
         pieces: SimpleQueue[list[Piece]] = SimpleQueue()
         first = encoder.count - pictures
         encoder.between(lambda: pieces.put(recent.since(first)))
-        return Excerpt(pieces, self._size, self._rate)
+        return Excerpt(pieces, self._size, self._rate, self._options)
 
     # -------------------------------------------------------------- inside
 

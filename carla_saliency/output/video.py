@@ -1,4 +1,4 @@
-"""A video of the drive, in simulated time: H.264 in an MP4 that survives a crash."""
+"""A video of the drive, in simulated time: an MP4 that survives a crash."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import av.container
 
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.codecs import H264, VideoOptions
 from carla_saliency.output.encoder import Encoder, Piece, exact_rate
+from carla_saliency.output.faststart import make_faststart
 
 log = logging.getLogger(__name__)
 
@@ -29,25 +31,32 @@ FRAGMENTED = {  # written in pieces that need nothing later: a kill -9 costs the
 class VideoFile:
     """An MP4 file that takes what an encoder gives; its time begins at 0 with its first picture.
 
+    While it is written it is a row of pieces, of which a kill costs the last one only; once it is
+    closed it is an ordinary file, its index first.
+
     Args:
         path: An .mp4 file; one that exists is overwritten.
         size: (width, height) of the pictures in pixels.
         rate: Pictures per simulated second.
+        options: How they were encoded.
 
     Attributes:
         path: The file.
+        note: Why it stayed in pieces, which most players play as well; "" if it did not.
 
     Raises:
         BadInputError: If it can't be written.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], rate: float) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, size: tuple[int, int], rate: float, options: VideoOptions = H264
+    ) -> None:
+        self.path, self.note = path, ""
         self._rate = exact_rate(rate)
         self._container, self._is_new = _open(path)
         width, height = size
         self._stream = self._container.add_mux_stream(
-            "h264", rate=self._rate, width=width, height=height, time_base=1 / self._rate
+            options.codec, rate=self._rate, width=width, height=height, time_base=1 / self._rate
         )
         self._first: int | None = None
         self._trouble: BaseException | None = None
@@ -62,6 +71,11 @@ class VideoFile:
         self._guard(self._container.close)
         if self._first is None and self._is_new:
             self.path.unlink(missing_ok=True)
+        elif self._first is not None and self._trouble is None:
+            try:
+                make_faststart(self.path)
+            except OSError as error:  # it plays as it is
+                self.note = f"its index could not be put first ({error.strerror or error})"
 
     def check(self) -> None:
         """Raise what went wrong.
@@ -106,6 +120,7 @@ class Video:
         path: An .mp4 file; one that exists is overwritten.
         size: (width, height) of the pictures in pixels, both even.
         rate: Pictures per simulated second.
+        options: How they are encoded.
 
     Attributes:
         path: The file.
@@ -114,11 +129,13 @@ class Video:
         BadInputError: If the size is odd, the rate not positive, or the file can't be written.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int], rate: float) -> None:
+    def __init__(
+        self, path: Path, size: tuple[int, int], rate: float, options: VideoOptions = H264
+    ) -> None:
         self.path = path
         self._rate = rate
-        self._encoder = Encoder(size, rate)
-        self._file = VideoFile(path, size, rate)
+        self._encoder = Encoder(size, rate, options)
+        self._file = VideoFile(path, size, rate, options)
         self._encoder.sinks.append(self._file.write)
         self._closed = False
 
@@ -220,12 +237,18 @@ class Excerpt:
         pieces: Will hold the pieces, once.
         size: (width, height) of the pictures.
         rate: Pictures per simulated second.
+        options: How they were encoded.
     """
 
     def __init__(
-        self, pieces: SimpleQueue[list[Piece]], size: tuple[int, int], rate: float
+        self,
+        pieces: SimpleQueue[list[Piece]],
+        size: tuple[int, int],
+        rate: float,
+        options: VideoOptions = H264,
     ) -> None:
         self._pieces, self._size, self._rate = pieces, size, rate
+        self._options = options
 
     def save(self, path: Path) -> int:
         """Write the file, once; waits until the encoder has come so far.
@@ -237,7 +260,7 @@ class Excerpt:
             CarlaSaliencyError: If it can't be written.
         """
         pieces = self._pieces.get()
-        file = VideoFile(path, self._size, self._rate)
+        file = VideoFile(path, self._size, self._rate, self._options)
         for piece in pieces:
             file.write(piece)
         file.close()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
-from carla_saliency.output.encoder import QUEUE_PICTURES, Piece
+from carla_saliency.output.encoder import QUEUE_PICTURES, Encoder, Piece
 from carla_saliency.output.video import Video, VideoFile
 
 SIZE = (320, 180)
@@ -94,11 +94,44 @@ def test_a_second_never_passes_without_a_key_picture(tmp_path: Path) -> None:
     assert np.diff([*keys, 65]).max() <= 20
 
 
-def test_the_file_is_fragmented_so_that_nothing_at_its_end_is_needed(tmp_path: Path) -> None:
-    write(tmp_path / "d.mp4", 45)
+def test_while_it_is_written_nothing_at_its_end_is_needed(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "d.mp4", SIZE, 20.0)
+    encoder = Encoder(SIZE, 20.0)
+    encoder.sinks.append(file.write)
+    for number in range(45):
+        encoder.write(picture(number))
+    encoder.close()
     data = (tmp_path / "d.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"moof") < data.index(b"mdat")
     assert data.count(b"moof") >= 4
+    file.close()
+
+
+def test_a_finished_file_has_its_index_first_and_no_pieces(tmp_path: Path) -> None:
+    write(tmp_path / "d.mp4", 45)
+    data = (tmp_path / "d.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert b"moof" not in data
+    assert [path.name for path in tmp_path.iterdir()] == ["d.mp4"]
+
+
+def test_a_file_that_cannot_be_written_anew_stays_as_it_plays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(old: Path, new: Path) -> None:
+        new.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("carla_saliency.output.faststart._write_anew", full)
+    encoder, file = Encoder(SIZE, 20.0), VideoFile(tmp_path / "d.mp4", SIZE, 20.0)
+    encoder.sinks.append(file.write)
+    for number in range(10):
+        encoder.write(picture(number))
+    encoder.close()
+    file.close()
+    assert file.note == "its index could not be put first (No space left on device)"
+    assert len(read(tmp_path / "d.mp4")[0]) == 10
+    assert [path.name for path in tmp_path.iterdir()] == ["d.mp4"]
 
 
 def test_the_seconds_are_counted(tmp_path: Path) -> None:
