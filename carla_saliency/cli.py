@@ -23,6 +23,8 @@ from carla_saliency.settings import (
     DoctorSettings,
     DriveSettings,
     ExplainSettings,
+    ExportSettings,
+    RepairSettings,
     ServeSettings,
     TrainSettings,
 )
@@ -130,6 +132,20 @@ def _calibrate(settings: CalibrateSettings) -> int:
     return run(settings)
 
 
+def _export(settings: ExportSettings) -> int:
+    with stopping.held():
+        from carla_saliency.commands.export import run
+
+    return run(settings)
+
+
+def _repair(settings: RepairSettings) -> int:
+    with stopping.held():
+        from carla_saliency.commands.repair import run
+
+    return run(settings)
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "drive": (DriveSettings, _drive),
     "explain": (ExplainSettings, _explain),
@@ -138,6 +154,8 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "collect": (CollectSettings, _collect),
     "train": (TrainSettings, _train),
     "calibrate": (CalibrateSettings, _calibrate),
+    "export": (ExportSettings, _export),
+    "repair": (RepairSettings, _repair),
 }
 
 

@@ -52,7 +52,8 @@ def test_every_tick_is_there_with_all_that_is_known(kept: tuple[Path, str]) -> N
     assert step.findings.shares is not None
     assert {"server", "net + map", "draw"} <= set(extras.parts_ms)
     assert extras.map_scale is not None
-    assert extras.map_scale > 0
+    largest = np.abs(step.decision.explanation.attribution).max()
+    assert 0.1 < largest / extras.map_scale < 10
 
 
 def test_the_network_says_of_the_kept_frames_what_it_said_in_the_drive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from carla_saliency.output.names import DEFAULT_NAME, free_name
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window, has_display
-from carla_saliency.settings import DriveSettings, parse_size
+from carla_saliency.settings import DriveSettings, parse_endpoint, parse_size
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.guest import SessionOverError
 from carla_saliency.sim.session import CarlaSession
@@ -176,7 +176,32 @@ class _Drive:
             keeper = open_record(folder, settings, self._riders, session, self._fail)
             stack.callback(lambda: say(what_was_kept(keeper, folder, self._log.ticks)))
             sinks.append(stack.enter_context(keeper).write)
-        return tuple(sinks)
+        return (*sinks, *self._make_streams(stack))
+
+    def _make_streams(self, stack: ExitStack) -> Iterator[Sink]:
+        """Yield those who show the drive in other people's viewers."""
+        settings, title = self._settings, self._steering.title
+        if settings.live is not None:
+            from carla_saliency.live.foxglove_stream import FoxgloveStream
+
+            host, port = parse_endpoint("--live", settings.live)
+            foxglove = FoxgloveStream(host, port, title, say)
+            stack.callback(foxglove.close)
+            yield foxglove.add
+        if settings.rerun:
+            from carla_saliency.commands.map_pictures import map_picture
+            from carla_saliency.live.rerun_stream import RerunStream
+
+            crop = self._steering.preprocess.crop
+            rerun = RerunStream(
+                title,
+                has_display(),
+                lambda step, extras: map_picture(step, extras.map_scale, crop),
+                say,
+                self._fail,
+            )
+            stack.callback(rerun.close)
+            yield rerun.add
 
     def _make_screen(self, session: CarlaSession, parts: Parts, crew: Crew) -> Screen:
         info, car, settings = session.info, session.car, self._settings

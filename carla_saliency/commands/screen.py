@@ -159,7 +159,7 @@ class Screen:
         extras = Extras(
             parts_ms=dict(self._budget),
             masks=masks.rectangles if masks.in_force else (),
-            map_scale=self._painter.map_scale,
+            map_scale=self._painter.map_scale(step),
         )
         with self._timer.section("keep"):
             for sink in self._parts.sinks:

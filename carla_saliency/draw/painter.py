@@ -112,10 +112,18 @@ class Painter:
         """Where everything is on the pictures."""
         return self._pens.layout
 
-    @property
-    def map_scale(self) -> float | None:
-        """The magnitude in full colour in the last picture, in the bar's unit; None if unknown."""
-        return None if self._words is None else self._words.scale.full or None
+    def map_scale(self, step: DriveStep) -> float | None:
+        """Return the |value| of the map that has its full colour, in the map's own unit.
+
+        Args:
+            step: That was painted last.
+
+        Returns:
+            None without a map, or as long as all maps were 0.
+        """
+        letter, explanation = compare.letter(step.decision), step.decision.explanation
+        keeper = self._memory.keeper(letter, explanation)
+        return None if keeper is None else keeper.scale / keeper.factor or None
 
     def width(self, text: str) -> float:
         """Return how wide a usual text is, in units."""

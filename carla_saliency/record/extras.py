@@ -13,7 +13,8 @@ class Extras:
     Attributes:
         parts_ms: Wall milliseconds of the tick's parts, by name.
         masks: In force: (left, top, right, bottom) in pixels of the camera's picture.
-        map_scale: The |value| that has the strongest colour in the window; None without a map.
+        map_scale: The |value| that has the strongest colour in the window, in the unit of the map;
+            None without a map.
     """
 
     parts_ms: Mapping[str, float] = field(default_factory=dict)

@@ -15,14 +15,17 @@ from carla_saliency.settings.commands import (
     TrainSettings,
 )
 from carla_saliency.settings.drive import DriveSettings
+from carla_saliency.settings.export import ExportSettings
 from carla_saliency.settings.fields import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     check_output,
+    parse_endpoint,
     parse_size,
     require,
 )
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
+from carla_saliency.settings.repair import RepairSettings
 
 __all__ = [
     "DEFAULT_HOST",
@@ -32,11 +35,14 @@ __all__ = [
     "DoctorSettings",
     "DriveSettings",
     "ExplainSettings",
+    "ExportSettings",
     "MethodSettings",
     "NetworkSettings",
+    "RepairSettings",
     "ServeSettings",
     "TrainSettings",
     "check_output",
+    "parse_endpoint",
     "parse_size",
     "require",
 ]
