@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from carla_saliency.commands.hands import HandDriving
 from carla_saliency.commands.looking import Parts, Sink
 from carla_saliency.commands.screen import Screen, degrees_of, world_line
 from carla_saliency.commands.servers import Found, find_server
+from carla_saliency.commands.sinks import open_record, open_streams
 from carla_saliency.commands.waiting import Left, connecting_card, show_until_left
 from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw import cards
@@ -30,7 +31,7 @@ from carla_saliency.output.names import DEFAULT_NAME, free_name
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
 from carla_saliency.output.window import Window, has_display
-from carla_saliency.settings import DriveSettings, parse_endpoint, parse_size
+from carla_saliency.settings import DriveSettings, parse_size
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.guest import SessionOverError
 from carla_saliency.sim.session import CarlaSession
@@ -95,6 +96,7 @@ class _Drive:
         self._window: Window | None = None
         self._screen: Screen | None = None
         self._left = False
+        self._log_line: Callable[[str], None] = lambda line: None
         self.trouble: list[str] = []
 
     def run(self, stack: ExitStack) -> None:
@@ -135,12 +137,12 @@ class _Drive:
         if not embedded:  # somebody else's world: say that it is as it was
             stack.callback(lambda: say(session.restored))
         stack.enter_context(session)
-        watched = self._window is not None
-        crew = Crew(stack, settings, self._riders, session, say, watched)
-        for line in crew.remarks():
-            say(line)
-        recorder, past, clips = self._make_memory(stack)
         sinks = self._make_sinks(stack, session)
+        watched = self._window is not None
+        crew = Crew(stack, settings, self._riders, session, self._say, watched)
+        for line in crew.remarks():
+            self._say(line)
+        recorder, past, clips = self._make_memory(stack)
         parts = replace(crew.parts(recorder, past, clips), sinks=sinks)
         self._screen = self._make_screen(session, parts, crew)
         self._loop(session, parts, self._screen)
@@ -155,53 +157,25 @@ class _Drive:
         past_s = 0.0 if folder is None else BEFORE_S + AFTER_S + KEY_PICTURE_S
         may_skip = self._window is not None  # nobody waits in a drive that nobody watches
         recorder = Recorder(
-            self._size, settings.fps, say, fail, past_s, may_skip, self._video_options
+            self._size, settings.fps, self._say, fail, past_s, may_skip, self._video_options
         )
         stack.enter_context(recorder)
         if (record := self._record_to()) is not None:
             record.parent.mkdir(parents=True, exist_ok=True)
             recorder.start(record)
         past = stack.enter_context(Past())
-        clips = Clips(folder, past, recorder, say, fail, settings=asdict(settings))
+        clips = Clips(folder, past, recorder, self._say, fail, settings=asdict(settings))
         return recorder, past, stack.enter_context(clips)
 
     def _make_sinks(self, stack: ExitStack, session: CarlaSession) -> tuple[Sink, ...]:
-        """Return who else is given every finished step: the record, the streams."""
-        settings, sinks = self._settings, list[Sink]()
-        if (folder := settings.record_folder) is not None:
-            # its libraries take a quarter of a second, which other drives need not wait for
-            from carla_saliency.commands.keeping import open_record, space_for, what_was_kept
-
-            say(space_for(folder, settings, self._riders))
-            keeper = open_record(folder, settings, self._riders, session, self._fail)
-            stack.callback(lambda: say(what_was_kept(keeper, folder, self._log.ticks)))
-            sinks.append(stack.enter_context(keeper).write)
-        return (*sinks, *self._make_streams(stack))
-
-    def _make_streams(self, stack: ExitStack) -> Iterator[Sink]:
-        """Yield those who show the drive in other people's viewers."""
-        settings, title = self._settings, self._steering.title
-        if settings.live is not None:
-            from carla_saliency.live.foxglove_stream import FoxgloveStream
-
-            host, port = parse_endpoint("--live", settings.live)
-            foxglove = FoxgloveStream(host, port, title, say)
-            stack.callback(foxglove.close)
-            yield foxglove.add
-        if settings.rerun:
-            from carla_saliency.commands.map_pictures import map_picture
-            from carla_saliency.live.rerun_stream import RerunStream
-
-            crop = self._steering.preprocess.crop
-            rerun = RerunStream(
-                title,
-                has_display(),
-                lambda step, extras: map_picture(step, extras.map_scale, crop),
-                say,
-                self._fail,
-            )
-            stack.callback(rerun.close)
-            yield rerun.add
+        """Return who else is given every finished step."""
+        settings, riders = self._settings, self._riders
+        keeps = open_record(stack, settings, riders, session, self._say, self._fail)
+        streams = tuple(open_streams(stack, settings, riders, self._say, self._fail))
+        if keeps is None:
+            return streams
+        write, self._log_line = keeps
+        return (write, *streams)
 
     def _make_screen(self, session: CarlaSession, parts: Parts, crew: Crew) -> Screen:
         info, car, settings = session.info, session.car, self._settings
@@ -242,9 +216,15 @@ class _Drive:
             if screen.quit:
                 return
 
+    def _say(self, line: str) -> None:
+        """Tell the person one line, and the record; any thread may."""
+        say(line)
+        if line:
+            self._log_line(line)
+
     def _fail(self, line: str) -> None:
         """Tell at once what failed although the drive goes on; it is told again at the end."""
-        say(line)
+        self._say(line)
         self.trouble.append(line)
         if self._screen is not None:
             self._screen.warn(line)

@@ -64,12 +64,12 @@ def space_for(folder: Path, settings: DriveSettings, riders: Mapping[Letter, Rid
     return space_line(folder, size, settings.fps, seconds, settings.record_frames)
 
 
-def what_was_kept(record: RecordWriter, folder: Path, ticks: int) -> str:
+def what_was_kept(record: RecordWriter) -> str:
     """Return a line about a record that is closed; "" if there was trouble, which was told."""
     if record.trouble:
         return ""
-    size = (folder / FILE_NAME).stat().st_size
-    return f"record: {folder}, {ticks} ticks, {size / 1e6:.0f} MB"
+    size = (record.folder / FILE_NAME).stat().st_size
+    return f"record: {record.folder}, {record.steps} ticks, {size / 1e6:.0f} MB"
 
 
 def facts_of(

@@ -39,6 +39,8 @@ class RecordWriter:
 
     Attributes:
         trouble: What `fail` was told; "" as long as all is well.
+        folder: Where it is.
+        steps: That were handed in so far.
 
     Raises:
         BadInputError: If there is a record in the folder already, or nothing can be written there.
@@ -55,7 +57,7 @@ class RecordWriter:
         if (crop is not None) != (facts.frames == "network"):
             raise ValueError(f"crop goes with frames 'network', received {facts.frames!r}")
         self.trouble = ""
-        self._folder = folder
+        self.folder, self.steps = folder, 0
         self._fail = fail
         self._disk = _new_file(folder)
         try:
@@ -145,9 +147,9 @@ class RecordWriter:
         if not self.trouble:
             why = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
             self.trouble = (
-                f"recording stopped: {self._folder / FILE_NAME} could not be written ({why}); "
+                f"recording stopped: {self.folder / FILE_NAME} could not be written ({why}); "
                 "the drive goes on, and what was kept until now can be read after "
-                f"carla-saliency repair {self._folder}"
+                f"carla-saliency repair {self.folder}"
             )
             self._fail(self.trouble)
 
