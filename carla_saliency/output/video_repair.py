@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
+from carla_saliency.output.faststart import make_faststart
 
 _BOX = struct.Struct(">I4s")  # of each box: bytes with this head, kind
 _KINDS = (b"ftyp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"sidx", b"styp", b"prft", b"wide")
@@ -88,10 +89,9 @@ def _boxes(path: Path) -> tuple[list[bytes], int]:
 
 
 def _try_to_finish(path: Path) -> str:
-    """Write the file anew, with its index at the begin; return what was against it."""
-    finished = path.with_name(f".{path.name}.part")
+    """Put the index first; return what was against it, as far as that can be mended."""
     try:
-        _finish(path, finished)
+        make_faststart(path)
     except OSError as error:  # PyAV's are such too
         if error.errno not in _FULL:
             raise
@@ -99,26 +99,7 @@ def _try_to_finish(path: Path) -> str:
             f"its disk has no room for a finished one: free {path.stat().st_size / 1e6:.1f} MB "
             "there and repair it again"
         )
-    finally:
-        finished.unlink(missing_ok=True)
     return ""
-
-
-def _finish(path: Path, finished: Path) -> None:
-    options = {"movflags": "faststart"}
-    with (
-        av.open(str(path)) as old,
-        av.open(str(finished), "w", format="mp4", options=options) as new,
-    ):
-        video = old.streams.video[0]
-        stream = new.add_stream_from_template(video)
-        for packet in old.demux(video):
-            if packet.dts is not None:
-                packet.stream = stream
-                new.mux(packet)
-    with finished.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(finished, path)
 
 
 def _length(path: Path) -> tuple[int, float]:

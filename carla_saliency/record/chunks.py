@@ -125,7 +125,7 @@ class Chunks:
         self._sim_s.append(frame.sim_s)
         for found, events in ((False, step.observation.events), (True, step.findings.events)):
             for event in events:
-                self._events.append(event_fields(event, found, self._count))
+                self._events.append(event_fields(event, found, len(self._frame_ids) - 1))
         self._count += 1
         if self._bytes >= CHUNK_BYTES:
             self.end_chunk()

@@ -72,6 +72,15 @@ def step_from(parts: Parts, frame: Frame, frame_of: Callable[[int], Frame]) -> D
         ValueError: If a message is damaged.
     """
     told = _read(the.STEP, parts)
+    step = _step(told, parts, frame)
+    if not told.HasField("explained_frame_id"):
+        return step
+    explained = _explained(told, parts, frame_of)
+    return replace(step, decision=replace(step.decision, explained=explained))
+
+
+def _step(told: Any, parts: Parts, frame: Frame) -> DriveStep:
+    """Return a step; its `explained` is None."""
     seen: list[Event] = []
     found: list[Event] = []
     for data in parts.get(the.EVENT.topic, ()):
@@ -86,10 +95,26 @@ def step_from(parts: Parts, frame: Frame, frame_of: Callable[[int], Frame]) -> D
         told.server_ms,
         applied=_control(told.applied) if told.HasField("applied") else None,
     )
-    decision = _decision(told, parts, frame)
-    if told.HasField("explained_frame_id"):
-        decision = replace(decision, explained=_explained(told, parts, frame_of))
-    return DriveStep(observation, decision, _findings(told, parts, tuple(found)))
+    findings = _findings(told, parts, tuple(found))
+    return DriveStep(observation, _decision(told, parts, frame), findings)
+
+
+def numbers_from(parts: Parts) -> DriveStep:
+    """Return a step without pictures and maps: its frame is 0 x 0, the rest of them is None.
+
+    Raises:
+        ValueError: If a message is damaged.
+    """
+    told = _read(the.STEP, parts)
+    frame = Frame(
+        told.frame_id,
+        told.sim_s,
+        np.zeros((0, 0, 3), np.uint8),
+        speed_mps=told.frame_speed_mps,
+    )
+    pictures = {the.MASKED.topic, the.MAP_IMAGE.topic, the.SHADOW_MAP_IMAGE.topic}
+    light = {topic: data for topic, data in parts.items() if topic not in pictures}
+    return _step(told, light, frame)
 
 
 def extras_from(parts: Parts) -> Extras:

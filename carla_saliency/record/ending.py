@@ -160,7 +160,7 @@ class _Told:
         elif topic == the.EVENT.topic:
             event = the.EVENT.schema.message.FromString(body[MESSAGE.size :])
             fields = {name: getattr(event, name) for name in ("kind", "frame_id", "text", "found")}
-            self.events.append({**fields, "step": sequence})
+            self.events.append({**fields, "step": len(self.frame_ids) - 1})
 
 
 def _contents_channel(whole: Whole) -> tuple[int, list[McapRecord]]:

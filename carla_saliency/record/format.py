@@ -50,7 +50,8 @@ OWN = own_schemas(
         "deletion_of_other:double? doubts:string*",
         "Novelty": "distance:double limit:double stand_in:bool",
         "Comparison": "difference:double alike:double?",
-        # found: told by what examined the map, not by the simulator
+        # found: told by what examined the map, not by the simulator; step: in `Contents`, of those
+        # of its chunk
         "Event": "kind:string frame_id:int text:string found:bool step:int",
         "Contents": "frame_ids:int* sim_s:double* events:Event*",
     }

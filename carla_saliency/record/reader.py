@@ -15,7 +15,14 @@ from google.protobuf.message import DecodeError
 
 from carla_saliency.core import DriveStep, Event, Frame
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
-from carla_saliency.record.decode import Parts, event_from, extras_from, frame_from, step_from
+from carla_saliency.record.decode import (
+    Parts,
+    event_from,
+    extras_from,
+    frame_from,
+    numbers_from,
+    step_from,
+)
 from carla_saliency.record.extras import Extras
 from carla_saliency.record.facts import Facts
 from carla_saliency.record.format import FILE_NAME
@@ -66,11 +73,13 @@ class Record:
         contents = [chunk.contents for chunk in self._chunks]
         self.frame_ids = np.array([n for one in contents for n in one.frame_ids], np.int64)
         self.times_s = np.array([s for one in contents for s in one.sim_s], np.float64)
-        self.events: tuple[tuple[int, Event], ...] = tuple(
-            (event.step, event_from(event)) for one in contents for event in one.events
-        )
         counts = [len(one.frame_ids) for one in contents]
         self._ends = np.cumsum(counts, dtype=np.int64)
+        self.events: tuple[tuple[int, Event], ...] = tuple(
+            (int(end) - count + event.step, event_from(event))
+            for one, end, count in zip(contents, self._ends, counts, strict=True)
+            for event in one.events
+        )
         self._lock = threading.RLock()
         self._open: tuple[int, Sequence[Parts]] = (-1, [])  # the chunk that was read last
         self._frames: OrderedDict[int, Frame] = OrderedDict()
@@ -115,6 +124,20 @@ class Record:
         with self._lock:
             parts = self._parts(index)
             return self._decoded(index, lambda: extras_from(parts))
+
+    def without_pictures(self, index: int) -> DriveStep:
+        """Return a step without pictures and maps: much faster than `at`.
+
+        Its frame is 0 x 0 without tags, `explained`, `masked` and the explanations are None.
+
+        Raises:
+            IndexError: If there is none.
+            CarlaSaliencyError: If the file is damaged there.
+        """
+        index = self._checked(index)
+        with self._lock:
+            parts = self._parts(index)
+            return self._decoded(index, lambda: numbers_from(parts))
 
     def close(self) -> None:
         """Close the file."""

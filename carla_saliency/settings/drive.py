@@ -20,7 +20,7 @@ from carla_saliency.settings.fields import (
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
 
 DEFAULT_ROLE = "hero"
-VIDEO = ".mp4"
+VIDEO, OTHER_VIDEOS = ".mp4", (".avi", ".mkv", ".mov", ".m4v", ".webm", ".mcap")
 DEFAULT_WEB_PORT = "8080"
 DEFAULT_LIVE_PORT = "8765"
 
@@ -205,6 +205,11 @@ class DriveSettings(NetworkSettings, MethodSettings):
             BadInputError: With the flag, what it must be and what was received.
         """
         folder = self.record_folder
+        if folder is not None and folder.suffix.lower() in OTHER_VIDEOS:
+            raise BadInputError(
+                f"--record must be FILE.mp4 for a video, or a folder for the whole drive, "
+                f"received {str(folder)!r}"
+            )
         if folder is not None:
             check_output_folder("--record", str(folder))
             if any((folder / name).exists() for name in ("drive.mcap", "drive.mp4")):
