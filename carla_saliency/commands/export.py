@@ -35,13 +35,15 @@ def run(settings: ExportSettings) -> int:
     name, folder = str(settings.to), Path(settings.folder[0])
     form = FORMATS[name]
     out = _default_out(folder, form.ending) if settings.out is None else Path(settings.out)
-    require_free(out, form.mark, settings.force)  # before a record is read, which takes time
+    require_free(
+        out, form.ending, form.mark, settings.force
+    )  # before a record is read, which takes time
     with Record(folder) as record:
         if not len(record):
             raise BadInputError(f"{folder} has no ticks: there is nothing to export")
         drive = _drive(record, maps=name == "rerun")
         with (
-            whole(out, form.mark, settings.force) as part,
+            whole(out, form.ending, form.mark, settings.force) as part,
             progress(f"exporting to {name}", len(record)) as advance,
         ):
             form.write(drive, part, advance)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from carla_saliency.export.drive import Drive
 
-# Rerun writes in a thread of its own. Where the disk is full that ends in silence, and the next call
-# may wait for it for ever: so it is stopped before.
+# Rerun writes in a thread of its own. Where the disk is full that ends in silence, and the next
+# call may wait for it for ever: so it is stopped before.
 ROOM_BYTES, CHECK_EVERY = 32_000_000, 10
 
 

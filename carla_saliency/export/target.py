@@ -12,20 +12,20 @@ from carla_saliency.errors import BadInputError, CarlaSaliencyError
 
 
 @contextmanager
-def whole(path: Path, mark: str, force: bool) -> Iterator[Path]:
+def whole(path: Path, ending: str, mark: str, force: bool) -> Iterator[Path]:
     """Hand out a path beside the wanted one, to be filled; it takes its place if all went well.
 
     Args:
         path: Wanted; an empty folder there does not matter.
-        mark: A file that a folder must have to be replaced: nobody loses another one by a slip.
-            "" = a file is wanted.
+        ending: That a file's name must have to be replaced: nobody loses another one by a slip.
+        mark: A file that a folder must have to be replaced; "" = a file is wanted.
         force: Replace what is there.
 
     Raises:
         BadInputError: If something is there that may not be replaced, or nothing can be written.
         CarlaSaliencyError: If the disk became full; nothing is left behind then.
     """
-    require_free(path, mark, force)
+    require_free(path, ending, mark, force)
     part = path.with_name(f".{path.name}.part-{os.getpid()}")
     try:
         yield part
@@ -39,7 +39,7 @@ def whole(path: Path, mark: str, force: bool) -> Iterator[Path]:
         _remove(part)
 
 
-def require_free(path: Path, mark: str, force: bool) -> None:
+def require_free(path: Path, ending: str, mark: str, force: bool) -> None:
     """Refuse a place where nothing can be written, or where something is.
 
     Raises:
@@ -56,6 +56,11 @@ def require_free(path: Path, mark: str, force: bool) -> None:
         raise BadInputError(f"--out {path} must be {kind}, and something else is there")
     if not force:
         raise BadInputError(f"{path} is there already: --force replaces it, --out names another")
+    if not mark and path.suffix != ending:
+        raise BadInputError(
+            f"--force: {path} does not end in {ending} and is not replaced: choose another --out, "
+            "or remove it yourself"
+        )
     if mark and not (path / mark).is_file():
         raise BadInputError(
             f"--force: {path} is no such export (it has no {mark}) and is not replaced: choose "
