@@ -16,6 +16,8 @@ from carla_saliency.pictures import read_picture, write_picture
 from carla_saliency.sources import Picture
 from carla_saliency.sources.videos import VideoFile
 
+TABLES = ("explain.csv", "explain.parquet")
+
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch) -> None:
@@ -46,12 +48,12 @@ def test_each_picture_becomes_a_png_named_after_it(method, capsys) -> None:
     save("b.c.jpg", seed=1)
     assert cli.main(["explain", "a.png", "b.c.jpg", "--method", method, "--out", "maps"]) == 0
     names = [f"a.{method}.png", f"b.c.{method}.png"]
-    assert sorted(path.name for path in Path("maps").iterdir()) == [*names, "explain.csv"]
+    assert sorted(path.name for path in Path("maps").iterdir()) == [*names, *TABLES]
     for name in names:
         assert read_picture(Path("maps") / name).shape == (456, 1280, 3)
     answer = capsys.readouterr()
     *said, last = answer.out.splitlines()
-    assert last == "maps/explain.csv: 2 rows"
+    assert last == "maps/explain.csv, explain.parquet: 2 rows"
     assert [line.split(": steering ")[0] for line in said] == [f"maps/{name}" for name in names]
     assert all(line.endswith("°") for line in said)
     assert answer.err == ""
@@ -139,7 +141,14 @@ def test_an_empty_folder_and_a_file_as_a_folder_are_refused(capsys) -> None:
     assert cli.main(["explain", "a.png", "--out", "a.png"]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert "the folder folder has nothing to explain" in first
-    assert "--out must be a folder that exists, received 'a.png'" in second
+    assert second.startswith("carla-saliency: --out a.png: ")
+    assert second.endswith("a.png is a file, expected a folder")
+
+
+def test_a_folder_for_the_maps_is_made() -> None:
+    save("a.png")
+    assert cli.main(["explain", "a.png", "--out", "new/maps"]) == 0
+    assert {path.suffix for path in Path("new/maps").iterdir()} == {".png", ".csv", ".parquet"}
 
 
 def test_a_method_that_is_not_there_is_refused(capsys) -> None:
@@ -178,7 +187,7 @@ def test_one_layer_may_be_explained_and_its_activations_shown() -> None:
     arguments = ["--layer", "conv3", "--activations", "conv1"]
     assert cli.main(["explain", "a.png", *arguments]) == 0
     names = sorted(path.name for path in Path().iterdir())
-    assert names == ["a.contrast.png", "a.conv1.activations.png", "a.png", "explain.csv"]
+    assert names == ["a.contrast.png", "a.conv1.activations.png", "a.png", *TABLES]
 
 
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(capsys) -> None:
@@ -250,10 +259,11 @@ def save_video(name: str, count: int = 6) -> None:
 def test_a_video_becomes_a_video_with_a_map_for_every_frame(capsys) -> None:
     save_video("drive.mp4")
     assert cli.main(["explain", "drive.mp4"]) == 0
-    assert capsys.readouterr().out == "drive.contrast.mp4: 6 frames\nexplain.csv: 6 rows\n"
+    table = "explain.csv, explain.parquet: 6 rows"
+    assert capsys.readouterr().out == f"drive.contrast.mp4: 6 frames\n{table}\n"
     pictures = read_video(Path("drive.contrast.mp4"))
     assert len(pictures) == 6
-    assert pictures[0].image.shape == (456, 1280, 3)
+    assert pictures[0].image.shape == (360, 1280, 3)
     assert VideoFile(Path("drive.contrast.mp4")).rate == 20.0
     assert [row["time_s"] for row in rows()] == ["0", "0.05", "0.1", "0.15", "0.2", "0.25"]
 
@@ -382,7 +392,7 @@ def test_a_folder_may_have_pictures_and_videos(capfd) -> None:
         "a.contrast.png",
         "b.contrast.png",
         "c.contrast.mp4",
-        "explain.csv",
+        "explain.csv, explain.parquet",
     ]
     assert [row["input"] for row in rows()] == ["frames/a.png", "frames/b.png"] + [
         "frames/c.mp4"

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carla_saliency import factory
-from carla_saliency.commands.explain_asking import Asking
+from carla_saliency import factory, stopping
+from carla_saliency.commands.explain_asking import Asking, Explained
+from carla_saliency.commands.explain_checks import check, require_same_grid, total
+from carla_saliency.commands.explain_saying import Skipped, bar
 from carla_saliency.commands.explain_sheets import Sheets
-from carla_saliency.core import Explanation, Image
+from carla_saliency.commands.recorded import recorded_drive
+from carla_saliency.core import ClassShares, Explanation, Image
 from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Steering
+from carla_saliency.output.codecs import VideoOptions
 from carla_saliency.output.map_table import MapTable, Shown
 from carla_saliency.output.names import free_name
 from carla_saliency.pictures import write_picture
 from carla_saliency.settings import ExplainSettings
+from carla_saliency.settings.fields import parse_size
 from carla_saliency.sources import Broken, Picture, Source, find_sources
 
 if TYPE_CHECKING:
     from carla_saliency.output.video import Video
 
 SCALE_EVERY = 10  # of a video, so many frames make one that is looked at for the scale
+SCALE_MAPS = 1000  # of a long one not more than this
 KEPT_BYTES = 2**28  # of maps of pictures from the first look to the drawing: later ones are redone
 TABLE = "explain.csv"
 EXIT_SOME_BROKEN = 1
@@ -40,97 +46,29 @@ def run(settings: ExplainSettings) -> int:
         CarlaSaliencyError: If the disk is full.
     """
     factory.require_method(settings.method)
-    sources = find_sources(settings.images)
-    _check(settings, sources)
+    sources = find_sources(settings.images, recorded_drive)
+    check(settings, sources)
     steering = factory.load_steering(settings)
     for line in steering.lines():
         sys.stderr.write(f"{line}\n")
+    require_same_grid(sources, steering.contract)
     work = _Work(settings, steering)
-    total = _total(sources)
-    with _progress("looking", total) as advance:  # all of them first: the scale is of all
+    with bar("looking", work.to_survey(sources)) as advance:  # all of them: the scale is of all
         readable = [source for source in sources if work.survey(source, advance)]
+        work.settle()
     if not readable:
         raise BadInputError(f"nothing could be explained: {work.skipped.summary}")
-    with _progress("explaining", total) as advance, work.table() as table:
-        for source in readable:
-            work.draw(source, table, advance)
-        sys.stdout.write(f"{table.path}: {table.count} rows\n")
+    with bar("explaining", total(sources)) as advance, work.table() as table:
+        try:
+            for source in readable:
+                work.draw(source, table, advance)
+        finally:  # also if a person stops it: what is done is there
+            table.close()
+            sys.stdout.write(f"{table.path}, {table.parquet.name}: {table.count} rows\n")
     if work.skipped.count:
         sys.stderr.write(f"carla-saliency: {work.skipped.summary}\n")
         return EXIT_SOME_BROKEN
     return 0
-
-
-def _check(settings: ExplainSettings, sources: Sequence[Source]) -> None:
-    """Refuse questions that such files can't answer.
-
-    Raises:
-        BadInputError: With what to give instead.
-    """
-    if settings.target == "difference":
-        raise BadInputError(
-            "--target difference needs the expert, which only a drive has: carla-saliency drive "
-            "--target difference"
-        )
-    if settings.target == "change" and settings.layer is not None:
-        raise BadInputError("--target change explains the steering: leave out --layer")
-    if settings.baseline == "mean" and len(sources) == 1 and not sources[0].moving:
-        raise BadInputError(
-            f"--baseline mean: {sources[0].path} is one picture, which is its own mean: give "
-            "several, or --baseline blurred"
-        )
-    for source in sources:
-        if settings.target == "change" and not source.moving:
-            raise BadInputError(
-                f"--target change: {source.path} is one picture, in which nothing changes: give a "
-                "video or a log"
-            )
-        if source.moving and (settings.layer == "all" or settings.activations is not None):
-            flag = "--layer all" if settings.layer == "all" else "--activations"
-            raise BadInputError(
-                f"{flag} makes a sheet of a picture: {source.path} is a video or a log of a drive"
-            )
-
-
-def _total(sources: Sequence[Source]) -> int | None:
-    counts = [source.count for source in sources]
-    return None if None in counts else sum(count for count in counts if count is not None)
-
-
-@contextmanager
-def _progress(text: str, total: int | None) -> Iterator[Callable[[], None]]:
-    if not sys.stderr.isatty() or total == 1:
-        yield lambda: None
-        return
-    from carla_saliency.output.progress import progress  # 0.15 s that a pipe need not wait for
-
-    with progress(text, total) as advance:
-        yield advance
-
-
-class _Skipped:
-    """What could not be used: each is named once, at once.
-
-    Attributes:
-        count: How many.
-    """
-
-    def __init__(self) -> None:
-        self._said: set[str] = set()
-
-    @property
-    def count(self) -> int:
-        return len(self._said)
-
-    @property
-    def summary(self) -> str:
-        return f"{self.count} broken input{'s were' if self.count > 1 else ' was'} skipped"
-
-    def add(self, text: str) -> None:
-        """Name what is skipped, with the reason; both passes come across it."""
-        if text not in self._said:
-            self._said.add(text)
-            sys.stderr.write(f"carla-saliency: skipped: {text}\n")
 
 
 class _Work:
@@ -141,12 +79,15 @@ class _Work:
     """
 
     def __init__(self, settings: ExplainSettings, steering: Steering) -> None:
-        self.skipped = _Skipped()
+        self.skipped = Skipped()
         self._settings = settings
+        self._options = VideoOptions(settings.codec, settings.crf, fast=True)
         self._asking = Asking(settings, steering)
         self._sheets = Sheets(settings, steering, self._asking)
         self._found: dict[Source, list[Explanation]] = {}
         self._kept_bytes = 0
+        self._needs_scale = not self._sheets.own and not settings.table_only
+        self._size = None if settings.res is None else parse_size("--res", settings.res, "1280x360")
 
     def table(self) -> MapTable:
         """Make the table that stands beside the pictures.
@@ -154,33 +95,65 @@ class _Work:
         Raises:
             BadInputError: If it can't be written.
         """
-        return MapTable(self._free(TABLE), self._sheets.degrees.car)
+        out = first = Path(self._settings.out) / TABLE
+        first.parent.mkdir(parents=True, exist_ok=True)
+        number = 2
+        while out.exists() or out.with_suffix(".parquet").exists():  # both have one name
+            out = first.with_stem(f"{first.stem}-{number}")
+            number += 1
+        return MapTable(out, self._sheets.degrees.car)
 
     # -------------------------------------------------------------- looking
 
+    def settle(self) -> None:
+        """End the survey: the scale is found."""
+        self._sheets.settle()
+
+    def to_survey(self, sources: Sequence[Source]) -> int | None:
+        """Return how many pictures are looked at for the scale; None = nobody knows."""
+        if self._needs_scale:
+            return total(sources)
+        return len(sources)
+
     def survey(self, source: Source, advance: Callable[[], None]) -> bool:
         """Explain a picture, or some of a video, for the scale; return whether it can be drawn."""
+        try:
+            return self._surveyed(source, advance)
+        except BadInputError as error:  # all pictures of one source have one size and network
+            self.skipped.add(str(error))
+            return False
+
+    def _surveyed(self, source: Source, advance: Callable[[], None]) -> bool:
+        if source.moving:
+            return self._survey_moving(source, advance)
         any_picture = False
         for picture in self._pictures(source):
-            try:
-                self._survey(source, picture)
-            except BadInputError as error:  # all pictures of one source have one size and network
-                self.skipped.add(str(error))
-                return False
+            explanations = self._asking.explain(source.path, self._asking.frame(picture, source))
+            self._keep(source, explanations)
+            self._sheets.take(explanations)
             any_picture = True
             advance()
         return any_picture
 
-    def _survey(self, source: Source, picture: Picture) -> None:
-        frame = self._asking.frame(picture, source)
-        if not source.moving:
-            explanations = self._asking.explain(source.path, frame)
-            self._keep(source, explanations)
-            self._sheets.take(explanations)
-            return
-        self._asking.look(source.path, frame)  # every frame, for networks and methods that remember
-        if picture.number % SCALE_EVERY == 0 and not self._sheets.own:
-            self._sheets.take(self._asking.explain(source.path, frame))
+    def _survey_moving(self, source: Source, advance: Callable[[], None]) -> bool:
+        any_picture = False
+        every = max(SCALE_EVERY, (source.count or 0) // SCALE_MAPS)
+        remembers = self._asking.remembers  # then it must be shown every picture
+        wanted = self._asking.explained(
+            source,
+            1 if remembers else every,
+            lambda picture: picture.number % every == 0 or not remembers,
+        )
+        with closing(wanted):
+            for one in self._readable(wanted):
+                any_picture = True
+                if not self._needs_scale:  # that it can be explained is enough
+                    advance()
+                    break
+                self._sheets.take([one.explanation])
+                for _ in range(every):
+                    advance()
+        return any_picture
 
     def _keep(self, source: Source, explanations: list[Explanation]) -> None:
         self._kept_bytes += sum(one.attribution.nbytes for one in explanations)
@@ -217,6 +190,9 @@ class _Work:
         explanations = self._found.pop(source, None)
         if explanations is None:
             explanations = self._asking.explain(source.path, frame)
+        self._add(table, source, picture, explanations)
+        if self._settings.table_only:
+            return
         suffix = ".layers" if sheets.every_layer else ""
         sheet = (sheets.layers if sheets.every_layer else sheets.map)(
             picture.name, frame, explanations
@@ -226,33 +202,61 @@ class _Work:
         if self._settings.activations is not None:
             name = f"{_stem(source)}.{sheets.activations_name}.activations.png"
             self._write(name, sheets.activations(picture.name, frame), explanations[0])
-        self._add(table, source, picture, explanations)
 
     def _draw_video(self, source: Source, table: MapTable, advance: Callable[[], None]) -> None:
+        if self._settings.table_only:
+            for one in self._frames(source, table, advance):
+                del one
+            return
         from carla_saliency.output.video import Video
 
         method = "change" if self._settings.target == "change" else self._settings.method
         out = self._free(f"{_stem(source)}.{method}.mp4")
+        self._sheets.begin_film()
         with ExitStack() as stack:
             video: Video | None = None
-            for picture in self._pictures(source):
-                frame = self._asking.frame(picture, source)
-                explanations = self._asking.explain(source.path, frame)
-                sheet = self._sheets.map(_title(picture), frame, explanations)
-                if video is None:  # its size is that of the first sheet
-                    size = sheet.shape[1], sheet.shape[0]
-                    video = stack.enter_context(Video(out, size, source.rate))
-                video.write(sheet)
-                self._add(table, source, picture, explanations)
+            try:
+                for one in self._frames(source, table, advance):
+                    title = _title(one.picture)
+                    picture = self._sheets.film(title, one.frame, one.explanation, self._size)
+                    if video is None:  # its size is that of the first picture
+                        size = picture.shape[1], picture.shape[0]
+                        video = stack.enter_context(Video(out, size, source.rate, self._options))
+                    video.write(picture)
+            finally:  # also if a person stops it: what is done is there
+                stack.close()
+                sys.stdout.write(f"{out}: {video.count if video else 0} frames\n")
+
+    def _frames(
+        self, source: Source, table: MapTable, advance: Callable[[], None]
+    ) -> Iterator[Explained]:
+        """Yield the explained frames; each is in the table when the next one is asked for."""
+        with closing(self._asking.explained(source)) as frames:
+            for one in self._readable(frames):
+                yield one
+                self._add(table, source, one.picture, [one.explanation], one.shares)
                 advance()
-        sys.stdout.write(f"{out}: {video.count if video else 0} frames\n")
+
+    def _readable(self, frames: Iterator[Explained | Broken]) -> Iterator[Explained]:
+        """Yield what could be explained; what is broken is named."""
+        for one in frames:
+            stopping.check()
+            if isinstance(one, Broken):
+                self.skipped.add(one.text)
+            else:
+                yield one
 
     def _add(
-        self, table: MapTable, source: Source, picture: Picture, found: list[Explanation]
+        self,
+        table: MapTable,
+        source: Source,
+        picture: Picture,
+        found: Sequence[Explanation],
+        shares: ClassShares | None = None,
     ) -> None:
         shown = Shown(str(source.path), picture.number, picture.time_s, picture.recorded)
         for explanation in found:
-            table.add(shown, explanation)
+            table.add(shown, explanation, shares)
 
     def _write(self, name: str, sheet: Image, explanation: Explanation) -> None:
         out = self._free(name)

@@ -19,6 +19,7 @@ from carla_saliency.settings import ExplainSettings
 if TYPE_CHECKING:
     from carla_saliency.draw.layer_sheets import Cell
     from carla_saliency.draw.sheet import SheetPainter
+    from carla_saliency.draw.side_by_side import SideBySide
 
 
 class Sheets:
@@ -43,11 +44,16 @@ class Sheets:
         self.own = settings.scale == "frame"
         self.every_layer = bool(asking.names)
         self._scales = Scales(self.degrees.of_map, self.own)
+        self._film: SideBySide | None = None
 
     def take(self, explanations: Sequence[Explanation]) -> None:
         """Take maps into account for the scale."""
         for explanation in explanations:
             self._scales.add(explanation, 0.0)
+
+    def settle(self) -> None:
+        """Take no more maps into account: the scale is that of all."""
+        self._scales.settle()
 
     def steering(self, explanation: Explanation) -> str:
         """Return the steering as it is written."""
@@ -57,6 +63,29 @@ class Sheets:
         """Return the picture beside the map of the first explanation."""
         contract, scale = self._asking.steering.contract, self._scale_of(explanations[0])
         return self._painter.paint(frame.image, name, contract, explanations[0], scale)
+
+    def film(
+        self, name: str, frame: Frame, explanation: Explanation, size: tuple[int, int] | None
+    ) -> Image:
+        """Return a frame of an annotated video: the picture beside its map, and little else.
+
+        Args:
+            name: Of the picture.
+            frame: Of it.
+            explanation: Of it.
+            size: (width, height) of the video; None = usual for such pictures. That of the first
+                frame after `begin_film` holds.
+        """
+        from carla_saliency.draw.side_by_side import SideBySide, usual_size
+
+        if self._film is None:
+            self._film = SideBySide(size or usual_size(frame.image), self.degrees, self.own)
+        contract, scale = self._asking.steering.contract, self._scale_of(explanation)
+        return self._film.paint(frame.image, name, contract, explanation, scale)
+
+    def begin_film(self) -> None:
+        """The next frame is the first of its video."""
+        self._film = None
 
     def layers(self, name: str, frame: Frame, explanations: Sequence[Explanation]) -> Image:
         """Return the picture with the maps of all layers."""
@@ -94,7 +123,7 @@ class Sheets:
         layers = [self._asking.layer(name) for name in self._asking.names]
         output = layers[-1]
         if output.source and output.kind not in LARGE:  # ours, behind the file's own
-            layers[-1] = replace(output, kind=f"output of {output.source}")
+            layers[-1] = replace(output, kind=f"of layer {output.source}")
         if len(explanations) != len(layers):  # a method of cells leaves out layers that have none
             layers = [layer for layer in layers if len(layer.shape) == 3]
         return [

@@ -105,6 +105,11 @@ class ScaleKeeper:
             self.clipped = bool(self._beyond > limit)
         return self.scale
 
+    def settle(self) -> None:
+        """Let the scale be that of all maps that are remembered, in whatever order they came."""
+        if self._maps:
+            self.scale = round_up(self._percentile() * self.factor)
+
     def _remember(self, magnitude: NDArray[np.float32], now_s: float) -> None:
         bins = (magnitude.view(np.int32) >> 19) - _OFFSET
         counts = np.bincount(np.clip(bins, 0, _BINS - 1), minlength=_BINS).astype(np.int32)
@@ -160,6 +165,9 @@ class FrameScale:
         self.scale = float(np.abs(attribution).max(initial=0.0)) * self.factor
         return self.scale
 
+    def settle(self) -> None:
+        """Do nothing: each map has its own."""
+
 
 Keeper = ScaleKeeper | FrameScale
 
@@ -190,6 +198,11 @@ class Scales:
         if explanation is None:
             return None
         return self._keepers.get((explanation.method, explanation.meaning))
+
+    def settle(self) -> None:
+        """Let each scale be that of all its maps, in whatever order they came."""
+        for keeper in self._keepers.values():
+            keeper.settle()
 
     def add(
         self, explanation: Explanation, now_s: float, usual: bool = True, locked: bool = False

@@ -29,6 +29,7 @@ from carla_saliency.factory.session import (
 from carla_saliency.factory.steering import (
     SHIPPED_NETWORK,
     Steering,
+    for_grid,
     for_picture,
     load_steering,
     read_steering,
@@ -46,6 +47,7 @@ __all__ = [
     "compared",
     "contract_warnings",
     "drive_explainers",
+    "for_grid",
     "for_picture",
     "load_shadow",
     "load_steering",

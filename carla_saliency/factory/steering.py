@@ -115,6 +115,16 @@ def for_picture(steering: Steering, picture: Image) -> Steering:
     return _with_contract(steering.path, steering.loaded, contract)
 
 
+def for_grid(steering: Steering) -> Steering:
+    """Return the network as it is to be asked about pictures that are on its own grid already."""
+    contract = steering.contract
+    rows, columns = contract.input_height_px, contract.input_width_px
+    contract = replace(
+        contract, width_px=columns, height_px=rows, crop=(0, rows, 0, columns), blur_px=0
+    )
+    return _with_contract(steering.path, steering.loaded, contract)
+
+
 def require_contract(steering: Steering) -> None:
     """Refuse to drive a network of which nobody knows what it was trained with.
 

@@ -14,8 +14,8 @@ from carla_saliency.record.encode import messages
 from carla_saliency.record.extras import NO_EXTRAS, Extras
 from carla_saliency.record.format import CHANNELS, CONTENTS, nanoseconds
 
-# Messages that wait for one viewer, about five steps. The oldest are dropped: a viewer on a slow
-# line sees fewer steps, not older ones.
+# Messages that wait for one viewer, about five steps; then the oldest are dropped, so that a slow
+# line shows fewer steps, not older ones. Who reads nothing for so many steps is disconnected.
 BACKLOG = 64
 EVERYWHERE = ("0.0.0.0", "::")
 
@@ -40,7 +40,8 @@ class FoxgloveStream:
     """
 
     def __init__(self, host: str, port: int, title: str, say: Callable[[str], None]) -> None:
-        context = foxglove.Context()  # of its own: another stream in this process has other topics
+        # Of its own, for another stream in this process; topics end with it, so it is kept.
+        self._context = context = foxglove.Context()
         self._channels = {
             about.topic: foxglove.Channel(
                 about.topic,

@@ -1,14 +1,16 @@
-"""Which key asks for what. CARLA's own meanings are kept, ours are on free keys."""
+"""Which key asks for what. CARLA's own meanings are kept, ours are on free keys.
+
+A key has the name that browsers give it, letters small: "e", "ArrowLeft", "PageUp", " ".
+"""
 
 from __future__ import annotations
-
-import pygame
 
 from carla_saliency.core import (
     Autopilot,
     Bookmark,
     ChangeLayer,
     ChangeMethod,
+    ChangePace,
     ChangeStrip,
     ChangeWeather,
     CheckBlobs,
@@ -16,6 +18,7 @@ from carla_saliency.core import (
     HandOver,
     LockScale,
     NextCamera,
+    NextEvent,
     NextSpawnPoint,
     OpenEvent,
     Pause,
@@ -32,53 +35,62 @@ from carla_saliency.core import (
 )
 
 STEER = {
-    pygame.K_LEFT: "left",
-    pygame.K_a: "left",
-    pygame.K_RIGHT: "right",
-    pygame.K_d: "right",
-    pygame.K_UP: "throttle",
-    pygame.K_w: "throttle",
-    pygame.K_DOWN: "brake",
-    pygame.K_s: "brake",
-    pygame.K_SPACE: "hand_brake",
+    "ArrowLeft": "left",
+    "a": "left",
+    "ArrowRight": "right",
+    "d": "right",
+    "ArrowUp": "throttle",
+    "w": "throttle",
+    "ArrowDown": "brake",
+    "s": "brake",
+    " ": "hand_brake",
 }
 """The driving keys, which count as long as they are down."""
 
-ASK: dict[int, Request] = {
-    pygame.K_ESCAPE: Quit(),
-    pygame.K_p: HandOver(),
-    pygame.K_e: Pause(),
-    pygame.K_RETURN: StepOnce(),
-    pygame.K_KP_ENTER: StepOnce(),
-    pygame.K_PAGEUP: Scrub(-1),
-    pygame.K_PAGEDOWN: Scrub(1),
-    pygame.K_r: ToggleRecording(),
-    pygame.K_k: ChangeMethod(1),
-    pygame.K_j: ChangeLayer(1),
-    pygame.K_f: LockScale(),
-    pygame.K_F2: CheckBlobs(),
-    pygame.K_t: ChangeStrip(),
-    pygame.K_u: ShowShadow(),
-    pygame.K_c: ChangeWeather(1),
-    pygame.K_BACKSPACE: NextSpawnPoint(),
-    pygame.K_TAB: NextCamera(),
-    pygame.K_y: Bookmark(),
-    pygame.K_DELETE: RemoveMask(),
-    pygame.K_INSERT: DriveMasked(),
-    pygame.K_F12: Screenshot(),
+ASK: dict[str, Request] = {
+    "Escape": Quit(),
+    "p": HandOver(),
+    "e": Pause(),
+    "Enter": StepOnce(),
+    "PageUp": Scrub(-1),
+    "PageDown": Scrub(1),
+    "r": ToggleRecording(),
+    "k": ChangeMethod(1),
+    "j": ChangeLayer(1),
+    "f": LockScale(),
+    "F2": CheckBlobs(),
+    "t": ChangeStrip(),
+    "u": ShowShadow(),
+    "c": ChangeWeather(1),
+    "Backspace": NextSpawnPoint(),
+    "Tab": NextCamera(),
+    "y": Bookmark(),
+    "n": NextEvent(1),
+    ".": ChangePace(1),
+    ",": ChangePace(-1),
+    "Delete": RemoveMask(),
+    "Insert": DriveMasked(),
+    "F12": Screenshot(),
 }
-ASK_WITH_SHIFT: dict[int, Request] = {
-    pygame.K_p: Autopilot(),
-    pygame.K_e: SaveFrame(),
-    pygame.K_PAGEUP: Scrub(-1, seconds=True),
-    pygame.K_PAGEDOWN: Scrub(1, seconds=True),
-    pygame.K_k: ChangeMethod(-1),
-    pygame.K_j: ChangeLayer(-1),
-    pygame.K_u: SwapDrivers(),
-    pygame.K_c: ChangeWeather(-1),
-    pygame.K_y: OpenEvent(),
+ASK_WITH_SHIFT: dict[str, Request] = {
+    "p": Autopilot(),
+    "e": SaveFrame(),
+    "PageUp": Scrub(-1, seconds=True),
+    "PageDown": Scrub(1, seconds=True),
+    "k": ChangeMethod(-1),
+    "j": ChangeLayer(-1),
+    "u": SwapDrivers(),
+    "c": ChangeWeather(-1),
+    "y": OpenEvent(),
+    "n": NextEvent(-1),
 }
 """Takes the place of `ASK` while Shift is down, for these keys; other keys don't care."""
 
-REPEAT = frozenset({pygame.K_PAGEUP, pygame.K_PAGEDOWN})
+REPEAT = frozenset({"PageUp", "PageDown"})
 """Held down, they ask again and again."""
+
+LOOK = frozenset({"h", "?", "F1", "[", "]", "0"})
+"""They change the look of the picture."""
+
+REVERSE = "q"
+"""The reverse gear while a person drives; with Ctrl it quits."""

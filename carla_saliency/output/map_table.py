@@ -1,4 +1,4 @@
-"""A table of maps: one row for each, beside the pictures that show them."""
+"""A table of maps: one row for each, beside the pictures that show them; as CSV and as Parquet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from types import TracebackType
 
 import numpy as np
 
-from carla_saliency.core import Explanation
+from carla_saliency.core import GROUPS, ClassShares, Explanation
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 
 PERCENTILE = 99.5  # of the magnitudes: what the colours are scaled to
+TEXTS = ("input", "method", "of")
 COLUMNS = (
     "input",
     "frame",
@@ -26,11 +27,14 @@ COLUMNS = (
     "map_left",
     "map_right",
     "map_p99_5",
+    *(f"share_{group}" for group in GROUPS),
 )
 """`of` is what was explained: steering, or a layer. `steering` is the network's own, left negative;
-`degrees` at the wheels of the car that it learned on; `recorded_steering` as it stands in the log.
-`map_left` and `map_right` are the sums of the map's negative and of its positive values,
-`map_p99_5` the 99.5th percentile of their magnitudes, in the method's unit. Empty: not known."""
+`degrees` at the wheels of the car that it learned on; `recorded_steering` as it stands in the log,
+or as the car was steered in the drive. `map_left` and `map_right` are the sums of the map's
+negative and of its positive values, `map_p99_5` the 99.5th percentile of their magnitudes, in the
+method's unit. `share_road` and so on: part of the map's magnitudes that lies on that class, 0 to 1.
+Empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,17 @@ class Shown:
 
 
 class MapTable:
-    """A CSV file to which rows are added; each is in the file at once.
+    """A CSV file to which rows are added, each in the file at once, and its copy in Parquet.
+
+    Rows do not stay in memory. The copy is made when the table is closed.
 
     Args:
-        path: The file; one that exists is overwritten.
+        path: The CSV file; one that exists is overwritten, and so is the one beside it.
         lock_deg: Angle of the wheels at the network's steering 1; None leaves degrees out.
 
     Attributes:
         path: The file.
+        parquet: The copy.
         count: Rows so far.
 
     Raises:
@@ -66,7 +73,7 @@ class MapTable:
     """
 
     def __init__(self, path: Path, lock_deg: float | None = None) -> None:
-        self.path, self.count = path, 0
+        self.path, self.parquet, self.count = path, path.with_suffix(".parquet"), 0
         self._lock_deg = lock_deg
         try:
             self._file = path.open("w", 1, encoding="utf-8", errors="replace", newline="")
@@ -88,19 +95,36 @@ class MapTable:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close()
+        try:
+            self.close()
+        except CarlaSaliencyError:
+            if error is None:
+                raise
+
+    def close(self) -> None:
+        """Close the file and copy it to Parquet; again it does nothing.
+
+        Raises:
+            CarlaSaliencyError: If the copy can't be written, for example as the disk is full.
+        """
+        if not self._file.closed:
+            self._close()
+            copy_to_parquet(self.path, self.parquet)
 
     def _close(self) -> None:
         with suppress(OSError):  # only of a row of which that was said before
             self._file.close()
 
-    def add(self, shown: Shown, explanation: Explanation) -> None:
+    def add(
+        self, shown: Shown, explanation: Explanation, shares: ClassShares | None = None
+    ) -> None:
         """Add the row of one map.
 
         Raises:
             CarlaSaliencyError: If it can't be written, for example as the disk is full.
         """
         steering, lock_deg = explanation.steering, self._lock_deg
+        of_classes = [None] * len(GROUPS) if shares is None else map(float, shares.share)
         self._put(
             (
                 shown.source,
@@ -112,6 +136,7 @@ class MapTable:
                 _text(None if lock_deg is None else steering * lock_deg),
                 _text(shown.recorded),
                 *map(_text, sums_and_peak(explanation)),
+                *map(_text, of_classes),
             )
         )
         self.count += 1
@@ -125,13 +150,35 @@ class MapTable:
             ) from error
 
 
+def copy_to_parquet(table: Path, copy: Path) -> None:
+    """Write the rows of such a CSV file as Parquet, without having all of them in memory.
+
+    Raises:
+        CarlaSaliencyError: If it can't be written.
+    """
+    import polars as pl  # 0.1 s that the first map need not wait for
+
+    kinds = {name: pl.String() if name in TEXTS else pl.Float64() for name in COLUMNS}
+    rows = pl.scan_csv(table, schema={**kinds, "frame": pl.Int64()}, glob=False)
+    try:
+        rows.sink_parquet(copy)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise CarlaSaliencyError(
+            f"{copy} can't be written ({reason}); {table} has all rows"
+        ) from error
+
+
 def sums_and_peak(explanation: Explanation) -> tuple[float, float, float]:
     """Return the sums of a map's negative and positive values and the peak of its magnitudes."""
-    values = explanation.attribution.astype(np.float64)
+    values = explanation.attribution
     if not values.size:
         return 0.0, 0.0, 0.0
-    peak = float(np.percentile(np.abs(values), PERCENTILE))
-    return float(values[values < 0].sum()), float(values[values > 0].sum()), peak
+    magnitudes = np.abs(values)
+    total = float(values.sum(dtype=np.float64))
+    both = float(magnitudes.sum(dtype=np.float64))  # in the same order, so that 0 is exact
+    peak = float(np.percentile(magnitudes, PERCENTILE, overwrite_input=True))
+    return (total - both) / 2, (total + both) / 2, peak
 
 
 def _text(value: float | None) -> str:

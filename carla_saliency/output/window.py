@@ -1,4 +1,4 @@
-"""The window: shows finished pictures, and turns keys into requests."""
+"""The window: shows finished pictures, and has the keyboard and the mouse."""
 
 from __future__ import annotations
 
@@ -7,46 +7,45 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Literal
 
 import cv2
 import pygame
 
-from carla_saliency.core import (
-    Autopilot,
-    Control,
-    HandOver,
-    HeldKeys,
-    Image,
-    Manual,
-    Mouse,
-    Quit,
-    Request,
-)
+from carla_saliency.core import Control, HeldKeys, Image, Request
 from carla_saliency.errors import BadInputError
-from carla_saliency.output.keys import ASK, ASK_WITH_SHIFT, REPEAT, STEER
+from carla_saliency.output.controls import Controls, View
 
 log = logging.getLogger(__name__)
 
 BACKGROUND = (0x0F, 0x11, 0x14)
-OPACITY_STEP = 0.25
-REPEAT_AFTER_S, REPEAT_EVERY_S = 0.4, 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the person has set for the look of the picture.
-
-    Attributes:
-        opacity: Of the overlay, 0 to 1.
-        help: The keys are shown.
-        text: Words and numbers are shown, not the panes alone.
-    """
-
-    opacity: float = 1.0
-    help: bool = False
-    text: bool = True
+HERE = "window"  # whose keys and mouse
+NAMES = {  # SDL's keys by the names of `output.keys`
+    pygame.K_LEFT: "ArrowLeft",
+    pygame.K_RIGHT: "ArrowRight",
+    pygame.K_UP: "ArrowUp",
+    pygame.K_DOWN: "ArrowDown",
+    pygame.K_SPACE: " ",
+    pygame.K_ESCAPE: "Escape",
+    pygame.K_RETURN: "Enter",
+    pygame.K_KP_ENTER: "Enter",
+    pygame.K_PAGEUP: "PageUp",
+    pygame.K_PAGEDOWN: "PageDown",
+    pygame.K_BACKSPACE: "Backspace",
+    pygame.K_TAB: "Tab",
+    pygame.K_DELETE: "Delete",
+    pygame.K_INSERT: "Insert",
+    pygame.K_F1: "F1",
+    pygame.K_F2: "F2",
+    pygame.K_F12: "F12",
+    pygame.K_KP0: "0",
+}
+POINTING: dict[int, Literal["press", "move", "release"]] = {
+    pygame.MOUSEBUTTONDOWN: "press",
+    pygame.MOUSEMOTION: "move",
+    pygame.MOUSEBUTTONUP: "release",
+}
 
 
 def has_display() -> bool:
@@ -72,7 +71,7 @@ class Window:
         clock: Seconds; for keys that repeat.
 
     Attributes:
-        view: Opacity, help and text, as set with the keys.
+        controls: Keys and mouse; a second viewer may share them.
     """
 
     def __init__(
@@ -84,18 +83,8 @@ class Window:
     ) -> None:
         self._size = size
         self._title = title
-        self._by_hand = by_hand
-        self._driving = False
-        self._down: set[int] = set()
-        self._tapped: set[int] = set()
-        self._reverse = False
-        self._requests: list[Request] = []
-        self._shown_opacity = 1.0
-        self._clock = clock
-        self._repeats_s: dict[int, float] = {}  # held key -> when it asks again
         self._shown = (0, 0, 1.0)  # left and top of the picture on the screen, and its scale
-        self._dragging = False
-        self.view = View()
+        self.controls = Controls(by_hand, clock)
 
     def __enter__(self) -> Window:
         """Open the window.
@@ -162,113 +151,45 @@ class Window:
 
     def pump(self) -> None:
         """Take what the person did; call it at least every 100 ms, or the desktop calls us hung."""
+        controls = self.controls
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
-                self._requests.append(Quit())
+                controls.quit()
             elif event.type == pygame.WINDOWFOCUSLOST:
-                self._down.clear()  # the release of a key goes to the other window
-                self._repeats_s.clear()
+                controls.release_all(HERE)  # the release of a key goes to the other window
             elif event.type == pygame.KEYUP:
-                self._down.discard(event.key)
-                self._repeats_s.pop(event.key, None)
+                controls.release(HERE, _name(event.key))
             elif event.type == pygame.KEYDOWN:
-                self._press(event.key, event.mod, event.unicode)
-            elif event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP, pygame.MOUSEMOTION):
+                shift, ctrl = (
+                    bool(event.mod & pygame.KMOD_SHIFT),
+                    bool(event.mod & pygame.KMOD_CTRL),
+                )
+                controls.press(HERE, _name(event.key), event.unicode, shift=shift, ctrl=ctrl)
+            elif event.type in POINTING:
                 self._point(event)
-        self._repeat()
+        controls.repeat(HERE, shift=bool(pygame.key.get_mods() & pygame.KMOD_SHIFT))
 
     def requests(self) -> list[Request]:
         """Return what was asked since the last call, oldest first.
 
         While a person drives, the last one is `Manual` with the control of now.
         """
-        asked, self._requests = self._requests, []
-        if self._driving and self._by_hand is not None:
-            asked.append(Manual(self._by_hand(self.held)))
-        self._tapped.clear()
-        return asked
+        return self.controls.requests()
 
     @property
-    def held(self) -> HeldKeys:
-        """Return the driving keys that are down, or were since the last `requests`.
-
-        Reverse is on when Q was pressed an odd number of times since the person took over.
-        """
-        names = {STEER[key] for key in self._down | self._tapped if key in STEER}
-        return HeldKeys(**dict.fromkeys(names, True), reverse=self._reverse)
-
-    # -------------------------------------------------------------- keys and mouse
-
-    def _press(self, key: int, mod: int, text: str) -> None:
-        if mod & pygame.KMOD_CTRL:  # Ctrl with a letter is never that letter
-            if key == pygame.K_q:
-                self._requests.append(Quit())
-            return
-        if key in STEER and self._by_hand is not None:
-            self._down.add(key)
-            self._tapped.add(key)
-            self._take_over()
-        elif key == pygame.K_q:
-            self._reverse = self._driving and not self._reverse
-        elif key in ASK:
-            self._ask(key, bool(mod & pygame.KMOD_SHIFT))
-        else:
-            self._look(key, text)
-
-    def _ask(self, key: int, shift: bool) -> None:
-        request = ASK_WITH_SHIFT.get(key, ASK[key]) if shift else ASK[key]
-        if isinstance(request, HandOver | Autopilot):
-            self._driving = False
-        if key in REPEAT:
-            self._repeats_s[key] = self._clock() + REPEAT_AFTER_S
-        self._requests.append(request)
-
-    def _repeat(self) -> None:
-        """Ask again for what is held: at most once a call, so that a slow answer is no flood."""
-        now_s = self._clock()
-        shift = bool(pygame.key.get_mods() & pygame.KMOD_SHIFT) if self._repeats_s else False
-        for key, due_s in list(self._repeats_s.items()):
-            if now_s >= due_s:
-                self._ask(key, shift)
-                self._repeats_s[key] = now_s + REPEAT_EVERY_S
+    def view(self) -> View:
+        """Opacity, help and text, as set with the keys."""
+        return self.controls.view
 
     def _point(self, event: pygame.event.Event) -> None:
         """Note a click or a drag of the left button, in pixels of the picture."""
         if event.type != pygame.MOUSEMOTION and event.button != pygame.BUTTON_LEFT:
             return
-        if event.type == pygame.MOUSEMOTION and not self._dragging:
-            return
         left, top, k = self._shown
         x, y = (event.pos[0] - left) / k, (event.pos[1] - top) / k
-        if event.type == pygame.MOUSEMOTION:
-            last = self._requests[-1] if self._requests else None
-            if isinstance(last, Mouse) and last.kind == "move":  # only where it is now matters
-                self._requests.pop()
-            self._requests.append(Mouse(x, y, "move"))
-            return
-        self._dragging = event.type == pygame.MOUSEBUTTONDOWN
-        self._requests.append(Mouse(x, y, "press" if self._dragging else "release"))
+        self.controls.point(HERE, x, y, POINTING[event.type])
 
-    def _take_over(self) -> None:
-        if not self._driving:
-            self._driving = True
-            self._reverse = False
 
-    def _look(self, key: int, text: str) -> None:
-        """Change the view; brackets and the question mark are where the keyboard has them."""
-        opacity = self.view.opacity
-        if key == pygame.K_h or text == "?":
-            self.view = replace(self.view, help=not self.view.help)
-        elif key == pygame.K_F1:
-            self.view = replace(self.view, text=not self.view.text)
-        elif text == "[" or key == pygame.K_LEFTBRACKET:
-            self._set_opacity(max(0.0, opacity - OPACITY_STEP))
-        elif text == "]" or key == pygame.K_RIGHTBRACKET:
-            self._set_opacity(min(1.0, opacity + OPACITY_STEP))
-        elif key in (pygame.K_0, pygame.K_KP0):
-            self._set_opacity(0.0 if opacity else self._shown_opacity)
-
-    def _set_opacity(self, opacity: float) -> None:
-        if opacity:
-            self._shown_opacity = opacity
-        self.view = replace(self.view, opacity=opacity)
+def _name(key: int) -> str:
+    """Return the name of a key; that of a letter or a sign is what it writes without Shift."""
+    return NAMES.get(key) or (chr(key) if 32 < key < 127 else f"SDL {key}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 from carla_saliency.errors import BadInputError
 from carla_saliency.settings.fields import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     check_output,
+    check_output_folder,
     flag,
+    parse_size,
     positional,
     require,
 )
@@ -23,7 +25,8 @@ class ExplainSettings(NetworkSettings, MethodSettings):
 
     images: tuple[str, ...] = positional(
         "of the front camera: pictures, videos, folders or patterns of them (each picture becomes "
-        "a PNG, each video an MP4), logs of Udacity's simulator (driving_log.csv), donkey tubs; "
+        "a PNG, each video an MP4), recorded drives, logs of Udacity's simulator "
+        "(driving_log.csv), donkey tubs; "
         "what is broken is named and left out, and the exit code is 1",
         "INPUT",
     )
@@ -37,9 +40,18 @@ class ExplainSettings(NetworkSettings, MethodSettings):
     speed: float = flag(30.0, "km/h, for a network that is told the speed", "KM/H")
     out: str = flag(
         ".",
-        "folder for NAME.METHOD.png or .mp4, and explain.csv with the numbers of each map",
+        "folder for NAME.METHOD.png or .mp4, and explain.csv and explain.parquet with the numbers "
+        "of each map",
         "DIR",
     )
+    table_only: bool = flag(False, "write the tables, but no pictures and no videos")
+    res: str | None = flag(
+        None, "size of the videos: the camera beside the map (1280x360 for 16:9)", "WxH"
+    )
+    codec: Literal["h264", "hevc", "av1"] = flag(
+        "h264", "of the videos: h264 plays everywhere, the others are smaller and take longer"
+    )
+    crf: int | None = flag(None, "quality of the videos, 0 = best (h264 23, hevc 28, av1 35)", "N")
 
     def check(self) -> None:
         """Refuse what can't work.
@@ -49,12 +61,13 @@ class ExplainSettings(NetworkSettings, MethodSettings):
         """
         self.check_method()
         require("--speed", self.speed, 0, 1000, "km/h")
+        if self.res is not None:
+            parse_size("--res", self.res, "1280x360")
         if not self.images:
             raise BadInputError(
                 "give at least one picture or video: carla-saliency explain INPUT..."
             )
-        if not Path(self.out).is_dir():
-            raise BadInputError(f"--out must be a folder that exists, received {self.out!r}")
+        check_output_folder("--out", self.out)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,9 @@ class PictureFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def read(self) -> Iterator[Picture | Broken]:
+    def read(self, every: int = 1) -> Iterator[Picture | Broken]:
         """Yield the picture, or why it is none."""
+        del every  # there is one
         try:
             yield Picture(0, self.path.name, read_picture(self.path))
         except BadInputError as error:

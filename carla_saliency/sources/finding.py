@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,10 +19,16 @@ PICTURES = frozenset(
     {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2"}
 )
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg"})
-EXPECTED = "a picture, a video, a folder of them, a Udacity log (driving_log.csv) or a donkey tub"
+RECORD = ".mcap"
+EXPECTED = (
+    "a picture, a video, a folder of them, a recorded drive, a Udacity log (driving_log.csv) or a "
+    "donkey tub"
+)
 
 
-def find_sources(names: Sequence[str]) -> list[Source]:
+def find_sources(
+    names: Sequence[str], folder_source: Callable[[Path], Source | None] = lambda path: None
+) -> list[Source]:
     """Return all sources, in the order of the names and then of the file names.
 
     A file is what its name says (so that a broken one is told when it is read), and if that says
@@ -31,44 +37,97 @@ def find_sources(names: Sequence[str]) -> list[Source]:
 
     Args:
         names: Files, folders, patterns.
+        folder_source: Is asked first whether a folder is a log of some other kind.
 
     Raises:
         BadInputError: If one of them does not exist or has nothing to explain.
     """
-    return [source for name in names for source in _of(name)]
+    find = _Finder(folder_source)
+    return [source for name in names for source in find.all_of(name)]
 
 
-def _of(name: str) -> Iterator[Source]:
-    path = Path(name)
-    try:
-        exists = path.exists()
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{name!r} can't be used: {error}") from None
-    if path.is_dir():
-        yield from _of_folder(path)
-    elif exists:
-        yield _of_file(path)
-    elif glob.has_magic(name):
-        yield from _of_pattern(name)
-    else:
-        raise BadInputError(f"{name}: No such file or folder: give {EXPECTED}")
+class _Finder:
+    """Finds sources.
 
+    Args:
+        folder_source: Is asked first whether a folder is a log.
+    """
 
-def _of_file(path: Path) -> Source:
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return udacity.udacity_log(path)
-    if path.name == donkey.MANIFEST and donkey.is_tub(path.parent):
-        return donkey.tub(path.parent)
-    known = _by_name(path)
-    if known is not None:
-        return known
-    if path.is_file() and path.stat().st_size:  # else reading could wait for ever
-        if cv2.haveImageReader(str(path)):
-            return PictureFile(path)
-        if is_video(path):
-            return VideoFile(path)
-    raise BadInputError(f"{path} can't be explained: expected {EXPECTED}")
+    def __init__(self, folder_source: Callable[[Path], Source | None]) -> None:
+        self._folder_source = folder_source
+
+    def all_of(self, name: str) -> Iterator[Source]:
+        """Yield the sources that a name on the command line means.
+
+        Raises:
+            BadInputError: If there are none.
+        """
+        path = Path(name)
+        try:
+            exists = path.exists()
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"{name!r} can't be used: {error}") from None
+        if path.is_dir():
+            yield from self._of_folder(path)
+        elif exists:
+            yield self._of_file(path)
+        elif glob.has_magic(name):
+            yield from self._of_pattern(name)
+        else:
+            raise BadInputError(f"{name}: No such file or folder: give {EXPECTED}")
+
+    def _of_file(self, path: Path) -> Source:
+        suffix = path.suffix.lower()
+        if suffix == ".csv":
+            return udacity.udacity_log(path)
+        if suffix == RECORD and (record := self._folder_source(path.parent)) is not None:
+            return record
+        if path.name == donkey.MANIFEST and donkey.is_tub(path.parent):
+            return donkey.tub(path.parent)
+        known = _by_name(path)
+        if known is not None:
+            return known
+        if path.is_file() and path.stat().st_size:  # else reading could wait for ever
+            if cv2.haveImageReader(str(path)):
+                return PictureFile(path)
+            if is_video(path):
+                return VideoFile(path)
+        raise BadInputError(f"{path} can't be explained: expected {EXPECTED}")
+
+    def _of_folder(self, folder: Path) -> list[Source]:
+        log = self._log_in(folder)
+        sources = [log] if log is not None else _by_names(_files_in(folder))
+        if not sources:
+            raise BadInputError(f"the folder {folder} has nothing to explain: expected {EXPECTED}")
+        return sources
+
+    def _of_pattern(self, pattern: str) -> list[Source]:
+        found = [Path(name) for name in glob.glob(pattern, recursive=True)]
+        folders = {path for path in found if path.is_dir()}
+        files = {path for path in found if path.is_file()}
+        kept = {path.parent for path in files if path.name == udacity.NAME or path.suffix == RECORD}
+        known = {path: self._log_in(path) for path in folders | kept}
+        logs = {path: log for path, log in known.items() if log is not None}
+        files |= {file for folder in folders - logs.keys() for file in _files_in(folder)}
+        # a log has its own pictures
+        files = {file for file in files if logs.keys().isdisjoint(file.parents)}
+        sources = [*(logs[path] for path in sorted(logs, key=_in_order)), *_by_names(files)]
+        if not sources:
+            raise BadInputError(f"{pattern} matches nothing to explain: expected {EXPECTED}")
+        return sources
+
+    def _log_in(self, folder: Path) -> Source | None:
+        """Return the log that a folder is; None if it is none.
+
+        Raises:
+            BadInputError: If it can't be read.
+        """
+        source = self._folder_source(folder)
+        if source is not None:
+            return source
+        if (folder / udacity.NAME).is_file():
+            return udacity.udacity_log(folder / udacity.NAME)
+        return donkey.tub(folder) if donkey.is_tub(folder) else None
 
 
 def _by_name(path: Path) -> Source | None:
@@ -76,40 +135,6 @@ def _by_name(path: Path) -> Source | None:
     if suffix in PICTURES:
         return PictureFile(path)
     return VideoFile(path) if suffix in VIDEOS else None
-
-
-def _of_folder(folder: Path) -> list[Source]:
-    log = _log_in(folder)
-    sources = [log] if log is not None else _by_names(_files_in(folder))
-    if not sources:
-        raise BadInputError(f"the folder {folder} has nothing to explain: expected {EXPECTED}")
-    return sources
-
-
-def _of_pattern(pattern: str) -> list[Source]:
-    found = [Path(name) for name in glob.glob(pattern, recursive=True)]
-    folders = {path for path in found if path.is_dir()}
-    logs = {path.parent for path in found if path.name == udacity.NAME}
-    logs |= {path for path in folders if _log_in(path) is not None}
-    files = {path for path in found if path.is_file()}
-    files |= {file for folder in folders - logs for file in _files_in(folder)}
-    files = {file for file in files if logs.isdisjoint(file.parents)}  # a log has its own pictures
-    of_logs = [log for log in map(_log_in, sorted(logs, key=_in_order)) if log is not None]
-    sources = [*of_logs, *_by_names(files)]
-    if not sources:
-        raise BadInputError(f"{pattern} matches nothing to explain: expected {EXPECTED}")
-    return sources
-
-
-def _log_in(folder: Path) -> Source | None:
-    """Return the log that a folder is; None if it is none.
-
-    Raises:
-        BadInputError: If it can't be read.
-    """
-    if (folder / udacity.NAME).is_file():
-        return udacity.udacity_log(folder / udacity.NAME)
-    return donkey.tub(folder) if donkey.is_tub(folder) else None
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -58,10 +58,10 @@ class Log:
         self.rate = _rate(known) or usual_rate
         self._first_s = known[0] if known else 0.0
 
-    def read(self) -> Iterator[Picture | Broken]:
-        """Yield the pictures, and what is broken."""
+    def read(self, every: int = 1) -> Iterator[Picture | Broken]:
+        """Yield the pictures, or of so many the first one, and what is broken."""
         size: tuple[int, int] | None = None
-        for entry in self._entries:
+        for entry in self._entries[::every]:
             one = entry if isinstance(entry, Broken) else self._picture(entry)
             if isinstance(one, Picture):
                 height, width = one.image.shape[:2]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from carla_saliency.core import Image
 
 
@@ -20,6 +23,8 @@ class Picture:
         image: RGB, uint8, (H, W, 3); those of one source that moves all have one size.
         time_s: Seconds since the first picture of the source; None if nobody wrote them down.
         recorded: Steering that a log has for it, [-1, 1], left negative; None without.
+        speed_mps: Of the car at that moment; None if nobody wrote it down.
+        tags: Semantic tag of each pixel, uint8, (H, W); None without.
     """
 
     number: int
@@ -27,6 +32,8 @@ class Picture:
     image: Image
     time_s: float | None = None
     recorded: float | None = None
+    speed_mps: float | None = None
+    tags: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +66,10 @@ class Source(Protocol):
     def count(self) -> int | None:
         """How many pictures there will be, about; None if only reading all of it would say."""
 
-    def read(self) -> Iterator[Picture | Broken]:
-        """Yield all pictures, and what is broken in its place; raises nothing for a bad file."""
+    def read(self, every: int = 1) -> Iterator[Picture | Broken]:
+        """Yield the pictures, and what is broken in its place; raises nothing for a bad file.
+
+        Args:
+            every: Of so many pictures the first one is read; what is broken among the others may
+                be left out too.
+        """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -32,6 +33,7 @@ def write(
     movflags: str = "faststart",
     turned_deg: int = 0,
     audio: bool = False,
+    pixel_aspect: Fraction | None = None,
 ) -> Path:
     """Write a video of 20 pictures a second, or with these times in twentieths of a second."""
     options = {"movflags": movflags} if path.suffix == ".mp4" else {}
@@ -39,6 +41,8 @@ def write(
         stream = container.add_stream(codec, rate=20)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.gop_size = pixels, 10
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         if turned_deg:
             stream.set_display_rotation(turned_deg)
         sound = container.add_stream("aac", rate=8000, layout="mono") if audio else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -109,6 +110,35 @@ def test_the_flag_of_a_turned_camera_is_applied(turned_deg) -> None:
         assert one.image.shape == expected.shape
         assert one.image.flags.c_contiguous
         assert np.abs(one.image.astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"),
+    [(Fraction(4, 3), (85, 48)), (Fraction(1, 2), (64, 96)), (Fraction(1), (64, 48))],
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_pixels_that_are_not_square_are_made_so(name, aspect, size) -> None:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, :32] = 255
+    path = made_videos.write(Path(name), [picture] * 2, pixel_aspect=aspect)
+    pictures, broken = read(path)
+    assert broken == []
+    width, height = size
+    for one in pictures:
+        assert one.image.shape == (height, width, 3)
+        assert (one.image[:, : width // 2 - 3] > 240).all()
+        assert (one.image[:, width // 2 + 4 :] < 15).all()
+
+
+@pytest.mark.parametrize("every", [1, 3, 10, 100])
+def test_of_so_many_pictures_the_first_one_is_read(every) -> None:
+    path = made_videos.write(Path("a.mp4"), one_colour())
+    whole, _ = read(path)
+    some = [one for one in VideoFile(path).read(every) if isinstance(one, Picture)]
+    assert [one.number for one in some] == list(range(0, 12, every))
+    for one in some:
+        assert np.array_equal(one.image, whole[one.number].image)
+        assert one.time_s == whole[one.number].time_s
 
 
 def test_sound_changes_nothing() -> None:
