@@ -17,7 +17,7 @@ from carla_saliency.commands.screen import Screen, degrees_of, world_line
 from carla_saliency.commands.servers import Found, find_server
 from carla_saliency.commands.sinks import open_record, open_streams
 from carla_saliency.commands.waiting import Left, connecting_card, show_until_left
-from carla_saliency.core import DriveStep, Quit
+from carla_saliency.core import DriveStep, Pilot, Quit
 from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Interlude, UiState
@@ -27,11 +27,13 @@ from carla_saliency.errors import BadInputError, SimulatorError
 from carla_saliency.factory import Letter, Rider
 from carla_saliency.output.clips import AFTER_S, BEFORE_S, Clips
 from carla_saliency.output.codecs import VideoOptions
+from carla_saliency.output.controls import Controls
 from carla_saliency.output.names import DEFAULT_NAME, free_name
 from carla_saliency.output.past import Past
 from carla_saliency.output.recorder import Recorder
+from carla_saliency.output.viewer import Both, Viewer
 from carla_saliency.output.window import Window, has_display
-from carla_saliency.settings import DriveSettings, parse_size
+from carla_saliency.settings import DriveSettings, parse_endpoint, parse_size
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.guest import SessionOverError
 from carla_saliency.sim.session import CarlaSession
@@ -50,7 +52,7 @@ def run(settings: DriveSettings) -> int:
         SimulatorError: If the server fails.
     """
     factory.require_method(settings.method)
-    if settings.on_failure == "pause" and not has_display():
+    if settings.on_failure == "pause" and not has_display() and settings.web is None:
         raise BadInputError(
             "--on-failure pause lets a person look, and there is no display: choose "
             "--on-failure stop"
@@ -93,7 +95,7 @@ class _Drive:
         theirs = bool(settings.attach or settings.follow)
         self._log = DriveLog(1 / settings.fps, lock_deg=lock_deg, by_frames=theirs)
         self._painter = self._make_painter(None, None)
-        self._window: Window | None = None
+        self._window: Viewer | None = None
         self._screen: Screen | None = None
         self._left = False
         self._log_line: Callable[[str], None] = lambda line: None
@@ -104,6 +106,8 @@ class _Drive:
         settings = self._settings
         if not settings.headless and has_display():
             self._window = stack.enter_context(Window(self._size, HandDriving()))
+        if settings.web is not None:
+            self._window = self._open_web(stack, settings.web)
         try:
             with ExitStack() as inner:
                 self._connect_and_drive(inner)
@@ -125,6 +129,16 @@ class _Drive:
 
     # -------------------------------------------------------------- inside
 
+    def _open_web(self, stack: ExitStack, endpoint: str) -> Viewer:
+        """Return who shows the pictures in browsers, and in the window that is open."""
+        from carla_saliency.output.web import WebWindow  # takes a quarter of a second
+
+        host, port = parse_endpoint("--web", endpoint)
+        window = self._window
+        controls = window.controls if isinstance(window, Window) else Controls(HandDriving())
+        web = stack.enter_context(WebWindow(host, port, controls, say))
+        return web if window is None else Both(window, web)
+
     def _connect_and_drive(self, stack: ExitStack) -> None:
         settings, steering = self._settings, self._steering
         host, port, embedded = self._find_server(stack)
@@ -145,7 +159,7 @@ class _Drive:
         recorder, past, clips = self._make_memory(stack)
         parts = replace(crew.parts(recorder, past, clips), sinks=sinks)
         self._screen = self._make_screen(session, parts, crew)
-        self._loop(session, parts, self._screen)
+        self._loop(session, crew.pilot, parts, self._screen)
 
     def _make_memory(self, stack: ExitStack) -> tuple[Recorder, Past, Clips]:
         """Return what keeps the drive: the video, the last 20 s, the clips of events."""
@@ -197,12 +211,12 @@ class _Drive:
             settings.on_failure,
         )
 
-    def _loop(self, session: CarlaSession, parts: Parts, screen: Screen) -> None:
+    def _loop(self, session: CarlaSession, pilot: Pilot, parts: Parts, screen: Screen) -> None:
         settings = self._settings
         pace = float(self._window is not None) if settings.pace is None else settings.pace
         pace = 0.0 if session.guest else pace  # the owner of the world has one
         pacer = Pacer(1 / settings.fps, pace)
-        for seen in drive(session, parts.pilot):
+        for seen in drive(session, pilot):
             stopping.check()
             pacer.advance()
             with self._log.timer.section("insight"):

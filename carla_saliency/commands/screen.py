@@ -22,7 +22,7 @@ from carla_saliency.draw import cards
 from carla_saliency.draw.painter import Painter
 from carla_saliency.draw.state import Recording, UiState, World
 from carla_saliency.factory import Letter, Steering
-from carla_saliency.output.window import Window
+from carla_saliency.output.viewer import Viewer
 from carla_saliency.record.extras import Extras
 from carla_saliency.sim.calls import Waiting
 from carla_saliency.sim.settings import SessionInfo
@@ -50,7 +50,7 @@ class Screen:
     def __init__(
         self,
         painter: Painter,
-        window: Window | None,
+        window: Viewer | None,
         parts: Parts,
         timer: TickTimer,
         state: UiState,
@@ -78,6 +78,19 @@ class Screen:
         """Show one line for some seconds; any thread may."""
         self._looks.say(line, "warning")
 
+    def compare(self) -> None:
+        """Show the maps of both networks, where there are two."""
+        self._looks.compare = True
+
+    def stand_still(self, why: str) -> None:
+        """Let a person look at the newest frame.
+
+        Args:
+            why: One line.
+        """
+        self._desk.looking.inspect()
+        self._looks.say(why)
+
     # -------------------------------------------------------------- one tick
 
     def finish(self, step: DriveStep) -> None:
@@ -97,7 +110,7 @@ class Screen:
         parts.clips.tick()
         self._end_autopilot_that_cannot()
         if self._looks.paused and not parts.guest:  # one tick was asked for
-            parts.inspecting.show(len(parts.past) - 1)
+            parts.inspecting.show(self._desk.looking.newest)
         if any(event.kind is EventKind.INTERVENTION for event in step.observation.events):
             self._after_failure()
 
@@ -265,7 +278,7 @@ class Screen:
         record_ms = latest.get("record", 0.0) + latest.get("keep", 0.0)
         busy_ms = insight_ms + draw_ms + record_ms
         self._budget = (
-            ("server", max(0.0, step.observation.server_ms - busy_ms)),
+            (self._parts.source, max(0.0, step.observation.server_ms - busy_ms)),
             ("net + map", step.decision.timing_ms.get("network", 0.0)),
             ("insight", insight_ms),
             ("draw", draw_ms),

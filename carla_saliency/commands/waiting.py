@@ -9,7 +9,7 @@ from carla_saliency.core import DriveStep, Quit
 from carla_saliency.draw import cards
 from carla_saliency.draw.state import Interlude
 from carla_saliency.factory import Steering
-from carla_saliency.output.window import Window
+from carla_saliency.output.viewer import Viewer
 from carla_saliency.sim.calls import Waiting
 
 AWAKE_S = 0.03  # how often a window is looked after while nothing else happens
@@ -42,7 +42,7 @@ def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:
     return cards.connecting(waiting.server, stage, waiting.waited_s, waiting.limit_s, ready)
 
 
-def show_until_left(window: Window, paint: Callable[[], None]) -> None:
+def show_until_left(window: Viewer, paint: Callable[[], None]) -> None:
     """Show something until the person leaves.
 
     Args:

@@ -170,7 +170,7 @@ class DriveSettings(NetworkSettings, MethodSettings):
                 "--embedded always starts a server of its own: leave out --host and --port"
             )
         self._check_others_world()
-        if self.headless and self.on_failure == "pause":
+        if self.headless and self.web is None and self.on_failure == "pause":
             raise BadInputError(
                 "--on-failure pause lets a person look, in a window: leave out --headless, or "
                 "choose --on-failure stop"
