@@ -148,6 +148,8 @@ class _Drive:
             steering.contract,
             self._wake,
         )
+        # before the session, so that the world is put back before a long video is finished
+        recorder = stack.enter_context(self._make_recorder())
         if not embedded:  # somebody else's world: say that it is as it was
             stack.callback(lambda: say(session.restored))
         stack.enter_context(session)
@@ -156,30 +158,40 @@ class _Drive:
         crew = Crew(stack, settings, self._riders, session, self._say, watched)
         for line in crew.remarks():
             self._say(line)
-        recorder, past, clips = self._make_memory(stack)
+        past, clips = self._make_memory(stack, recorder)
         parts = replace(crew.parts(recorder, past, clips), sinks=sinks)
         self._screen = self._make_screen(session, parts, crew)
         self._loop(session, crew.pilot, parts, self._screen)
 
-    def _make_memory(self, stack: ExitStack) -> tuple[Recorder, Past, Clips]:
-        """Return what keeps the drive: the video, the last 20 s, the clips of events."""
-        settings, fail = self._settings, self._fail
-        wanted = settings.events
-        if wanted is None:
-            wanted = "none" if self._window is None else "events"
-        folder = None if wanted == "none" else Path(wanted)
-        past_s = 0.0 if folder is None else BEFORE_S + AFTER_S + KEY_PICTURE_S
+    def _make_recorder(self) -> Recorder:
+        """Return who writes the video, and remembers its last seconds for clips."""
+        past_s = 0.0 if self._clips_folder() is None else BEFORE_S + AFTER_S + KEY_PICTURE_S
         may_skip = self._window is not None  # nobody waits in a drive that nobody watches
-        recorder = Recorder(
-            self._size, settings.fps, self._say, fail, past_s, may_skip, self._video_options
+        return Recorder(
+            self._size,
+            self._settings.fps,
+            self._say,
+            self._fail,
+            past_s,
+            may_skip,
+            self._video_options,
         )
-        stack.enter_context(recorder)
+
+    def _make_memory(self, stack: ExitStack, recorder: Recorder) -> tuple[Past, Clips]:
+        """Return what keeps the last 20 s and the clips of events; begin the video."""
         if (record := self._record_to()) is not None:
             record.parent.mkdir(parents=True, exist_ok=True)
             recorder.start(record)
-        past = stack.enter_context(Past())
-        clips = Clips(folder, past, recorder, self._say, fail, settings=asdict(settings))
-        return recorder, past, stack.enter_context(clips)
+        past, settings = stack.enter_context(Past()), asdict(self._settings)
+        folder = self._clips_folder()
+        clips = Clips(folder, past, recorder, self._say, self._fail, settings=settings)
+        return past, stack.enter_context(clips)
+
+    def _clips_folder(self) -> Path | None:
+        wanted = self._settings.events
+        if wanted is None:
+            wanted = "none" if self._window is None else "events"
+        return None if wanted == "none" else Path(wanted)
 
     def _make_sinks(self, stack: ExitStack, session: CarlaSession) -> tuple[Sink, ...]:
         """Return who else is given every finished step."""

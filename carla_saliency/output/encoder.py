@@ -55,7 +55,7 @@ class Encoder:
             picture, or by a job that is handed to `between`. They must not raise.
 
     Raises:
-        BadInputError: If the size is odd, or the rate not positive.
+        BadInputError: If the size is odd, the rate not positive, or there is no such encoder.
     """
 
     def __init__(self, size: tuple[int, int], rate: float, options: VideoOptions = H264) -> None:
@@ -67,6 +67,7 @@ class Encoder:
             )
         if not 0 < rate < 10_000:
             raise BadInputError(f"a video needs a rate between 0 and 10000 Hz, received {rate!r}")
+        _require(options)
         self.count = 0
         self.sinks: list[Callable[[Piece], None]] = []
         self._rate, self._options = exact_rate(rate), options
@@ -190,3 +191,13 @@ class Encoder:
         codec.framerate, codec.time_base = self._rate, 1 / self._rate
         codec.options = self._options.told(float(self._rate))
         return codec
+
+
+def _require(options: VideoOptions) -> None:
+    try:
+        av.Codec(options.encoder, "w")
+    except ValueError as error:  # PyAV's UnknownCodecError is one
+        raise BadInputError(
+            f"--codec {options.codec} needs {options.encoder}, which this PyAV was built without; "
+            "choose another --codec, or install PyAV from PyPI"
+        ) from error

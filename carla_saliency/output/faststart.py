@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import av
@@ -18,11 +20,16 @@ def make_faststart(path: Path) -> None:
         path: Of the file.
 
     Raises:
-        OSError: If it can't be read or written (FFmpeg's errors are such too); it is as it was.
+        OSError: If it can't be read or written, or there is no room for both; it is as it was.
+        FFmpegError: If it is no video; it is as it was.
     """
+    path = path.resolve()  # a link stays one
+    if shutil.disk_usage(path.parent).free < path.stat().st_size:  # others need what there is
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finished = path.with_name(f".{path.name}.part")
     try:
         _write_anew(path, finished)
+        shutil.copymode(path, finished)
         with finished.open("rb+") as file:
             os.fsync(file.fileno())
         finished.replace(path)

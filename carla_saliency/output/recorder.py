@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Literal
 
@@ -13,7 +14,8 @@ from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.output.codecs import H264, VideoOptions
 from carla_saliency.output.encoder import Encoder, Piece, exact_rate
 from carla_saliency.output.names import free_name
-from carla_saliency.output.video import Excerpt, Recent, VideoFile
+from carla_saliency.output.recent import Recent
+from carla_saliency.output.video import Excerpt, VideoFile
 
 Status = Literal["off", "on", "saved"]
 
@@ -22,6 +24,9 @@ PAST_BYTES = 30_000_000  # ten times the last 20 s of a usual 1280x720
 
 class Recorder:
     """At most one video at a time; use it as a context manager.
+
+    A video that is stopped can be played at once. What makes an ordinary file of it may take
+    seconds after an hour: the drive goes on meanwhile, only leaving waits for it.
 
     Args:
         size: (width, height) of the pictures, even.
@@ -33,13 +38,15 @@ class Recorder:
         may_skip: As long as there is no video, pictures are left out of the past rather than waited
             for while the encoder is behind; those around them keep their times. A video has every
             picture.
+        options: How they are encoded, also the last seconds.
 
     Attributes:
         status: For the window.
         seconds: Simulated seconds in the file at hand, or in the last one.
 
     Raises:
-        BadInputError: With a past, if the size is odd or the rate not positive.
+        BadInputError: With a past, if the size is odd, the rate not positive, or there is no such
+            encoder.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Recorder:
             self._recent = Recent(round(past_s * rate) + 1, PAST_BYTES)
             self._encoder.sinks.append(self._recent.add)
         self._file: VideoFile | None = None
+        self._finishing: list[tuple[Thread, VideoFile]] = []
         self._count = 0
         self.status: Status = "off"
         self.seconds = 0.0
@@ -76,6 +84,9 @@ class Recorder:
     ) -> None:
         self.stop()
         self._drop_encoder()
+        for thread, _ in self._finishing:
+            thread.join()
+        self._tell_finished()
 
     @property
     def wants_pictures(self) -> bool:
@@ -89,6 +100,9 @@ class Recorder:
             BadInputError: If it can't be written.
         """
         self.stop()
+        for thread, old in self._finishing:
+            if old.path == path:  # it would replace the new one
+                thread.join()
         encoder = self._encoder or Encoder(self._size, self._rate, self._options)
         file = VideoFile(path, self._size, self._rate, self._options)
         encoder.between(lambda: encoder.sinks.append(file.write))
@@ -102,7 +116,7 @@ class Recorder:
         if file is None:
             return
         self.status = "off"
-        self._finish(file)
+        self._end(file)
         try:
             file.check()
         except CarlaSaliencyError as error:
@@ -110,8 +124,10 @@ class Recorder:
             return
         if self._count:
             self.status = "saved"
-            note = f"; {file.note}" if file.note else ""
-            self._say(f"video: {file.path}, {self._count} frames, {self.seconds:.1f} s{note}")
+            self._say(f"video: {file.path}, {self._count} frames, {self.seconds:.1f} s")
+            thread = Thread(target=file.finish, name="video file")  # no daemon: is never broken off
+            thread.start()
+            self._finishing.append((thread, file))
 
     def toggle(self) -> None:
         """Begin a video with a free name here, or finish the one at hand."""
@@ -131,6 +147,7 @@ class Recorder:
         Args:
             picture: RGB, uint8; must not be changed afterwards.
         """
+        self._tell_finished()
         if self._encoder is None:
             return
         try:
@@ -172,7 +189,7 @@ class Recorder:
 
     # -------------------------------------------------------------- inside
 
-    def _finish(self, file: VideoFile) -> None:
+    def _end(self, file: VideoFile) -> None:
         """Wait until the file has all its pictures, and close it."""
         encoder = self._encoder
         assert encoder is not None
@@ -180,13 +197,19 @@ class Recorder:
 
         def leave() -> None:
             encoder.sinks.remove(file.write)
-            file.close()
+            file.end()
             done.put(None)
 
         encoder.between(leave)
         done.get()
         if self._recent is None:
             self._drop_encoder()
+
+    def _tell_finished(self) -> None:
+        for one in [one for one in self._finishing if not one[0].is_alive()]:
+            self._finishing.remove(one)
+            if note := one[1].note:
+                self._say(f"video: {one[1].path} plays, but {note}")
 
     def _drop_encoder(self) -> None:
         encoder, self._encoder = self._encoder, None

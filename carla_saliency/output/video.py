@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -68,14 +67,23 @@ class VideoFile:
 
     def close(self) -> None:
         """Finish the file; without any picture none is left behind."""
+        self.end()
+        self.finish()
+
+    def end(self) -> None:
+        """Close the file as it is: it plays, in pieces; without any picture none is left."""
         self._guard(self._container.close)
         if self._first is None and self._is_new:
-            self.path.unlink(missing_ok=True)
-        elif self._first is not None and self._trouble is None:
-            try:
-                make_faststart(self.path)
-            except OSError as error:  # it plays as it is
-                self.note = f"its index could not be put first ({error.strerror or error})"
+            self._guard(partial(self.path.unlink, missing_ok=True))
+
+    def finish(self) -> None:
+        """Make an ordinary file of it after its end, from any thread: about a second per 100 MB."""
+        if self._first is None or self._trouble is not None:
+            return
+        try:
+            make_faststart(self.path)
+        except (OSError, av.FFmpegError) as error:  # it plays as it is
+            self.note = f"its index could not be put first ({error.strerror or error})"
 
     def check(self) -> None:
         """Raise what went wrong.
@@ -190,44 +198,6 @@ class Video:
             self._file.close()
             self._encoder.check()
             self._file.check()
-
-
-class Recent:
-    """The newest pieces of an encoder, from a key picture on.
-
-    Args:
-        pictures: At least so many of the newest are kept.
-        limit_bytes: Fewer where they are larger than this; the last second always stays.
-
-    Attributes:
-        size_bytes: Of what is kept.
-    """
-
-    def __init__(self, pictures: int, limit_bytes: int) -> None:
-        self._pictures, self._limit_bytes = pictures, limit_bytes
-        self._groups: deque[list[Piece]] = deque()  # each from one key picture to the next
-        self.size_bytes = 0
-
-    def add(self, piece: Piece) -> None:
-        """Keep one piece, and forget what is too old."""
-        if piece.key:
-            self._groups.append([])
-        self._groups[-1].append(piece)
-        self.size_bytes += len(piece.data)
-        oldest = piece.number - self._pictures + 1
-        while len(self._groups) > 1 and (
-            self._groups[1][0].number <= oldest or self.size_bytes > self._limit_bytes
-        ):
-            self.size_bytes -= sum(len(one.data) for one in self._groups.popleft())
-
-    def since(self, number: int) -> list[Piece]:
-        """Return the pieces from the last key picture on that is no later than this one."""
-        chosen: list[Piece] = []
-        for group in reversed(self._groups):
-            chosen = group + chosen
-            if group[0].number <= number:
-                break
-        return chosen
 
 
 class Excerpt:

@@ -122,7 +122,7 @@ class DriveSettings(NetworkSettings, MethodSettings):
     )
     codec: Literal["h264", "hevc", "av1"] = flag("h264", "how the video is encoded")
     crf: int | None = flag(
-        None, "quality of the video, 0 = best (23; 28 for hevc, 35 for av1)", "N"
+        None, "quality of the video, 0 = best (23; 28 for hevc, 43 for av1)", "N"
     )
     web: str | None = flag(
         None,

@@ -1,4 +1,5 @@
 import threading
+import time
 from pathlib import Path
 
 import av
@@ -6,10 +7,12 @@ import numpy as np
 import pytest
 
 from carla_saliency.errors import BadInputError
+from carla_saliency.output.codecs import Codec, VideoOptions
 from carla_saliency.output.encoder import QUEUE_PICTURES, Encoder, Piece
+from carla_saliency.output.faststart import make_faststart
 from carla_saliency.output.names import free_name
+from carla_saliency.output.recent import Recent
 from carla_saliency.output.recorder import Recorder
-from carla_saliency.output.video import Recent
 
 PICTURE = np.full((32, 64, 3), 90, np.uint8)
 
@@ -56,6 +59,72 @@ def test_leaving_finishes_the_file(tmp_path) -> None:
         for _ in range(7):
             recorder.write(PICTURE)
     assert frames_of(path) == 7
+
+
+def test_a_drive_goes_on_while_a_video_is_made_an_ordinary_file(tmp_path, monkeypatch) -> None:
+    go = threading.Event()
+    begun: list[Path] = []
+
+    def slow(path: Path) -> None:
+        begun.append(path)
+        assert go.wait(60)
+        if path.name == "a.mp4":
+            raise OSError(28, "No space left on device")
+        make_faststart(path)
+
+    monkeypatch.setattr("carla_saliency.output.video.make_faststart", slow)
+    said: list[str] = []
+    with Recorder((64, 32), 20.0, said.append, pytest.fail) as recorder:
+        for name in ("a.mp4", "b.mp4"):
+            recorder.start(tmp_path / name)
+            for _ in range(30):
+                recorder.write(PICTURE)
+            recorder.stop()  # would wait for ever if it waited
+            assert recorder.status == "saved"
+            assert frames_of(tmp_path / name) == 30
+        assert said == [
+            f"video: {tmp_path / name}, 30 frames, 1.5 s" for name in ("a.mp4", "b.mp4")
+        ]
+        go.set()
+    assert begun == [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    assert b"moof" in (tmp_path / "a.mp4").read_bytes()
+    assert b"moof" not in (tmp_path / "b.mp4").read_bytes()
+    note = "plays, but its index could not be put first (No space left on device)"
+    assert said[2:] == [f"video: {tmp_path / 'a.mp4'} {note}"]
+
+
+def test_a_video_of_the_same_name_waits_for_the_older_one(tmp_path, monkeypatch) -> None:
+    def slow(path: Path) -> None:
+        time.sleep(0.3)
+        make_faststart(path)
+
+    monkeypatch.setattr("carla_saliency.output.video.make_faststart", slow)
+    with Recorder((64, 32), 20.0, lambda _: None, pytest.fail) as recorder:
+        for count in (30, 7):
+            recorder.start(tmp_path / "d.mp4")
+            for _ in range(count):
+                recorder.write(PICTURE)
+            recorder.stop()
+    assert frames_of(tmp_path / "d.mp4") == 7
+
+
+def test_a_file_that_somebody_empties_ends_in_a_line(tmp_path, monkeypatch) -> None:
+    said: list[str] = []
+    with Recorder((64, 32), 20.0, said.append, pytest.fail) as recorder:
+        recorder.start(tmp_path / "d.mp4")
+        file = recorder._file
+        assert file is not None
+        end = file.end
+
+        def emptied() -> None:
+            end()
+            (tmp_path / "d.mp4").write_bytes(b"")
+
+        monkeypatch.setattr(file, "end", emptied)
+        recorder.write(PICTURE)
+        recorder.stop()
+    assert len(said) == 2
+    assert "Invalid data" in said[1]
 
 
 def test_a_folder_that_can_not_be_written_is_told_and_the_drive_goes_on(
@@ -148,6 +217,30 @@ def test_without_a_past_there_is_nothing_to_save(tmp_path) -> None:
         recorder.start(tmp_path / "d.mp4")
         recorder.write(PICTURE)
         assert recorder.last(1) is None
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_videos_and_the_last_seconds_are_in_the_same_codec(tmp_path, codec: Codec) -> None:
+    with Recorder(
+        (64, 32), 10.0, lambda _: None, pytest.fail, 4.0, False, VideoOptions(codec)
+    ) as recorder:
+        for number in range(90):
+            if number == 33:
+                recorder.start(tmp_path / "a.mp4")
+            if number == 57:
+                recorder.stop()
+            recorder.write(numbered(number))
+        excerpt = recorder.last(40)
+    assert excerpt is not None
+    excerpt.save(tmp_path / "clip.mp4")
+    assert numbers_in(tmp_path / "a.mp4") == list(range(33, 57))
+    numbers = numbers_in(tmp_path / "clip.mp4")
+    assert numbers == list(range(numbers[0], 90))
+    assert 40 <= len(numbers) <= 50
+    for name in ("a.mp4", "clip.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            decoder = container.streams.video[0].codec_context.name
+        assert decoder == {"av1": "libdav1d"}.get(codec, codec)
 
 
 def test_a_video_that_begins_in_the_middle_has_exactly_its_own_pictures(tmp_path) -> None:

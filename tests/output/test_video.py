@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.output.encoder import QUEUE_PICTURES, Encoder, Piece
+from carla_saliency.output.faststart import make_faststart
 from carla_saliency.output.video import Video, VideoFile
 
 SIZE = (320, 180)
@@ -132,6 +134,28 @@ def test_a_file_that_cannot_be_written_anew_stays_as_it_plays(
     assert file.note == "its index could not be put first (No space left on device)"
     assert len(read(tmp_path / "d.mp4")[0]) == 10
     assert [path.name for path in tmp_path.iterdir()] == ["d.mp4"]
+
+
+def test_without_room_for_both_it_is_not_even_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "d.mp4", 5)
+    data = (tmp_path / "d.mp4").read_bytes()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e9, 9e9, 999))
+    with pytest.raises(OSError, match="No space left"):
+        make_faststart(tmp_path / "d.mp4")
+    assert (tmp_path / "d.mp4").read_bytes() == data
+    assert [path.name for path in tmp_path.iterdir()] == ["d.mp4"]
+
+
+def test_a_link_stays_one_and_what_a_kill_left_beside_it_goes(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / ".d.mp4.part").write_bytes(b"half")
+    (tmp_path / "d.mp4").symlink_to(tmp_path / "disk" / "d.mp4")
+    write(tmp_path / "d.mp4", 5)
+    assert (tmp_path / "d.mp4").is_symlink()
+    assert b"moof" not in (tmp_path / "disk" / "d.mp4").read_bytes()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["d.mp4"]
 
 
 def test_the_seconds_are_counted(tmp_path: Path) -> None:
@@ -295,9 +319,10 @@ KILLED = """
 import sys
 from pathlib import Path
 import numpy as np
+from carla_saliency.output.codecs import VideoOptions
 from carla_saliency.output.video import Video
 
-with Video(Path(sys.argv[1]), (320, 180), 20.0) as video:
+with Video(Path(sys.argv[1]), (320, 180), 20.0, VideoOptions(sys.argv[2])) as video:
     for number in range(100):
         picture = np.full((180, 320, 3), number, np.uint8)
         video.write(picture)
@@ -306,9 +331,12 @@ with Video(Path(sys.argv[1]), (320, 180), 20.0) as video:
 """
 
 
-def test_a_kill_leaves_a_video_that_plays_up_to_the_last_second_and_a_half(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_a_kill_leaves_a_video_that_plays_up_to_the_last_second_and_a_half(
+    tmp_path: Path, codec: str
+) -> None:
     file = tmp_path / "d.mp4"
-    command = [sys.executable, "-c", KILLED, str(file)]
+    command = [sys.executable, "-c", KILLED, str(file), codec]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
