@@ -25,6 +25,7 @@ from carla_saliency.settings import (
     ExplainSettings,
     ExportSettings,
     RepairSettings,
+    ReplaySettings,
     ServeSettings,
     TrainSettings,
 )
@@ -146,6 +147,13 @@ def _repair(settings: RepairSettings) -> int:
     return run(settings)
 
 
+def _replay(settings: ReplaySettings) -> int:
+    with stopping.held():
+        from carla_saliency.commands.replay import run
+
+    return run(settings)
+
+
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "drive": (DriveSettings, _drive),
     "explain": (ExplainSettings, _explain),
@@ -156,6 +164,7 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "calibrate": (CalibrateSettings, _calibrate),
     "export": (ExportSettings, _export),
     "repair": (RepairSettings, _repair),
+    "replay": (ReplaySettings, _replay),
 }
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import signal
+import socket
+import time
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from drive_process import ALONE, drive, write_model
+from drive_process import ALONE, drive, start, write_model
 
-from carla_saliency.core import Pose
+from carla_saliency.core import Inputs, Pose
 from carla_saliency.factory import SHIPPED_NETWORK, load_steering
 from carla_saliency.network.contract import DEFAULT_CONTRACT
 from carla_saliency.record.reader import Record
@@ -93,10 +97,16 @@ def test_the_video_beside_it_has_a_picture_for_every_step(kept: tuple[Path, str]
 
 def test_the_disk_that_it_needs_is_said_before(kept: tuple[Path, str]) -> None:
     folder, err = kept
-    size = (folder / "drive.mcap").stat().st_size / 1e6
-    line = next(line for line in err.splitlines() if "MB" in line)
-    assert "record" in line
-    assert 0 < size < 60, line
+    size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    said = re.search(r"record: about [\d.]+ MB/s, (\d+) MB in all", err)
+    assert said, err
+    assert 0.5 < size_mb / int(said[1]) < 1.5
+
+
+def test_what_was_kept_is_said_at_the_end(kept: tuple[Path, str]) -> None:
+    folder, err = kept
+    size_mb = round((folder / "drive.mcap").stat().st_size / 1e6)
+    assert f"record: d, {TICKS} ticks, {size_mb} MB" in err
 
 
 def test_what_only_the_network_saw_can_be_kept(tmp_path: Path) -> None:
@@ -109,8 +119,81 @@ def test_what_only_the_network_saw_can_be_kept(tmp_path: Path) -> None:
     assert code == 0, err
     with Record(tmp_path / "d") as record:
         assert record.facts.frames == "network"
-        assert record.at(5).observation.frame.image.shape == (66, 200, 3)
+        step = record.at(5)
+    image = step.observation.frame.image
+    assert image.shape == (66, 200, 3)
+    steering = load_steering()
+    again = steering.network.steer(Inputs(steering.preprocess.encode(image)[None]))
+    assert step.decision.explanation is not None
+    assert float(again[0]) == pytest.approx(step.decision.explanation.steering, abs=1e-6)
     assert (tmp_path / "d" / "drive.mcap").stat().st_size < 20 * 120_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_drive_that_a_signal_ends_is_kept_to_its_end(tmp_path: Path, number: int) -> None:
+    flags = ("--headless", "--map", "curvy", "--record", "d", "--codec", "av1", "--crf", "50")
+    with start(*ALONE, *flags, cwd=tmp_path) as process:
+        mcap = tmp_path / "d" / "drive.mcap"
+        until_s = time.monotonic() + 60
+        while not mcap.exists() or mcap.stat().st_size < 3_000_000:
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    with Record(tmp_path / "d") as record:
+        assert len(record) >= 5
+        assert f"record: d, {len(record)} ticks" in err
+        with av.open(str(tmp_path / "d" / "drive.mp4")) as video:
+            assert video.streams.video[0].codec_context.codec_tag == "av01"
+            assert sum(1 for _ in video.decode(video=0)) == len(record)
+
+
+def test_a_drive_that_does_not_begin_leaves_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, _, err = drive(
+            *ALONE,
+            *("--headless", "--map", "curvy", "--record", "d", "--live", port),
+            cwd=tmp_path,
+        )
+    assert code == 2
+    assert f"--live can't listen on port {port}" in err
+    assert not list(tmp_path.glob("d/*"))
+
+
+def test_the_streams_are_told_and_the_drive_is_as_ever(tmp_path: Path) -> None:
+    code, _, err = drive(
+        *ALONE,
+        *("--headless", "--map", "curvy", "--ticks", "40", "--record", "d"),
+        *("--live", "0", "--rerun"),
+        cwd=tmp_path,
+    )
+    assert code == 0, err
+    assert re.search(r"Open connection > Foxglove WebSocket > ws://127.0.0.1:\d+", err)
+    assert re.search(r"Rerun: open http://127.0.0.1:\d+/", err)
+    assert "left out frame" not in err
+    with Record(tmp_path / "d") as record:
+        assert len(record) == 40
+
+
+def test_a_running_drive_is_not_repaired(tmp_path: Path) -> None:
+    flags = ("--headless", "--map", "curvy", "--ticks", "60", "--record", "d")
+    with start(*ALONE, *flags, cwd=tmp_path) as process:
+        mcap = tmp_path / "d" / "drive.mcap"
+        until_s = time.monotonic() + 60
+        while not mcap.exists() or mcap.stat().st_size < 2_000_000:
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        code, _, err = drive("d", cwd=tmp_path, command="repair")
+        _, said = process.communicate(timeout=100)
+    assert code == 2
+    assert err == (
+        f"carla-saliency: {Path('d/drive.mcap')} is still being written: end that drive first\n"
+    )
+    assert process.returncode == 0, said
+    with av.open(str(tmp_path / "d" / "drive.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == 60
 
 
 def test_a_folder_that_has_a_drive_is_refused(kept: tuple[Path, str]) -> None:

@@ -11,6 +11,7 @@ from carla_saliency.core import (
     Bookmark,
     ChangeLayer,
     ChangeMethod,
+    ChangePace,
     ChangeStrip,
     ChangeWeather,
     CheckBlobs,
@@ -22,6 +23,7 @@ from carla_saliency.core import (
     Manual,
     Mouse,
     NextCamera,
+    NextEvent,
     NextSpawnPoint,
     OpenEvent,
     Pause,
@@ -96,7 +98,11 @@ class Desk:
             case Pause():
                 self.looking.go_on() if looks.paused else self.looking.inspect()
             case StepOnce():
-                looks.step_once = looks.paused
+                self._step_once()
+            case ChangePace(by):
+                self._change_pace(by)
+            case NextEvent(by):
+                self.looking.next_event(by)
             case Scrub(by, seconds):
                 self.looking.scrub(by, seconds)
             case Mouse(x, y, kind):
@@ -125,6 +131,17 @@ class Desk:
             case _:
                 self._change_driving(request, step)
 
+    def _step_once(self) -> None:
+        if self._parts.player is None:
+            self._looks.step_once = self._looks.paused
+        elif self._looks.paused:
+            self.looking.scrub(1, seconds=False)
+
+    def _change_pace(self, by: int) -> None:
+        if self._parts.player is not None:
+            self._looks.spawn = self._parts.player.change_pace(by)
+            self._looks.say(self._looks.spawn)
+
     # -------------------------------------------------------------- the world
 
     def _change_world(self, request: ChangeWeather | NextSpawnPoint | NextCamera) -> None:
@@ -148,7 +165,8 @@ class Desk:
         parts, looks = self._parts, self._looks
         match request:
             case SwapDrivers() if step is None or step.decision.shadow is None:
-                looks.say("there is no shadow to swap with: give one by --shadow", "warning")
+                given = "by --shadow" if parts.player is None else "by --model"
+                looks.say(f"there is no network to swap with: give one {given}", "warning")
                 return
             case Manual() | HandOver() | Autopilot() | SwapDrivers() if parts.follows:
                 looks.say("this drive only looks on: the car belongs to somebody else", "warning")
@@ -177,7 +195,8 @@ class Desk:
 
     def _compare(self, step: DriveStep) -> None:
         if step.decision.shadow is None:
-            self._looks.say("there is no shadow to compare with: give one by --shadow", "warning")
+            given = "by --shadow" if self._parts.player is None else "by --model"
+            self._looks.say(f"there is no network to compare with: give one {given}", "warning")
         else:
             self._looks.compare = not self._looks.compare
 
@@ -229,5 +248,8 @@ class Desk:
             masks.in_force = not masks.in_force
             masks.revision += 1
             off = "the network sees everything again"
-            looks.say("the network drives with the masks" if masks.in_force else off)
+            on = "the network drives with the masks"
+            if self._parts.player is not None:
+                on = "the network is given the masks"
+            looks.say(on if masks.in_force else off)
         self._parts.pilot.masking = masks.hide if masks.in_force else None

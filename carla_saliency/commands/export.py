@@ -66,7 +66,7 @@ def _size(count: int) -> str:
 def _drive(record: Record, maps: bool) -> Drive:
     """Return what is handed to a format; `maps` says whether it will ask for their pictures."""
     facts = record.facts
-    pictures = MapPictures(record)
+    map_picture = MapPictures(record).next if maps else lambda step: None
 
     def steps() -> Iterator[DriveStep]:
         # a map's scale is read beside its step: reading ahead would only be in the way
@@ -86,7 +86,7 @@ def _drive(record: Record, maps: bool) -> Drive:
         network=facts.network.title,
         columns=telemetry.COLUMNS,
         row=telemetry.row,
-        map_picture=pictures.next,
+        map_picture=map_picture,
     )
 
 

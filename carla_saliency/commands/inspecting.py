@@ -13,6 +13,7 @@ from functools import partial
 
 from carla_saliency.commands.answers import Answers, Key, Wish
 from carla_saliency.commands.wishes import (
+    DriveSteps,
     Looker,
     Steps,
     as_seen_by,
@@ -31,7 +32,6 @@ from carla_saliency.draw.state import Inspection, LayerCell
 from carla_saliency.factory.every_layer import STEERING
 from carla_saliency.factory.insights import Letter, Subject
 from carla_saliency.factory.questions import CHANGE
-from carla_saliency.output.past import Past
 
 
 class Inspecting:
@@ -74,7 +74,8 @@ class Inspecting:
         Raises:
             CarlaSaliencyError: If the steps can't be read; then the view stays as it was.
         """
-        self._end_s = steps.at(len(steps) - 1).observation.frame.sim_s
+        if not isinstance(steps, DriveSteps):
+            self._end_s = steps.at(len(steps) - 1).observation.frame.sim_s
         self._steps, self._letter = steps, letter
         self._method, self._layer = method, layer
         if not self._chosen:
@@ -89,8 +90,8 @@ class Inspecting:
 
     @property
     def is_live(self) -> bool:
-        """Whether the last 20 s of the drive are looked at, and not a clip."""
-        return isinstance(self._steps, Past)
+        """Whether the drive itself is looked at, and not a clip."""
+        return isinstance(self._steps, DriveSteps)
 
     def leave(self) -> None:
         """Look no longer; what was asked is forgotten."""
@@ -155,7 +156,7 @@ class Inspecting:
     @property
     def index(self) -> int:
         """Of the shown step among those that can be looked at; 0 if it is too old by now."""
-        if isinstance(self._steps, Past):  # goes on where somebody else ticks the world
+        if isinstance(self._steps, DriveSteps):  # goes on where somebody else ticks the world
             self._index = self._steps.find(self.step.observation.frame.frame_id) or 0
         return self._index
 
@@ -215,7 +216,7 @@ class Inspecting:
 
     @property
     def _newest_s(self) -> float:
-        newest = self._steps.newest if isinstance(self._steps, Past) else None
+        newest = self._steps.newest if isinstance(self._steps, DriveSteps) else None
         return self._end_s if newest is None else newest.sim_s
 
     @property

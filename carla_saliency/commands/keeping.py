@@ -11,6 +11,7 @@ from pathlib import Path
 
 from carla_saliency import factory
 from carla_saliency.core import Image
+from carla_saliency.errors import BadInputError
 from carla_saliency.factory import Letter, Rider
 from carla_saliency.record.facts import (
     Facts,
@@ -47,8 +48,26 @@ def open_record(
     facts = facts_of(settings, riders, session)
     crop: Callable[[Image], Image] | None = None
     if settings.record_frames == "network":
+        require_one_view(riders)
         crop = riders["A"].steering.preprocess.crop
     return RecordWriter(folder, facts, fail, crop)
+
+
+def require_one_view(riders: Mapping[Letter, Rider]) -> None:
+    """Refuse to keep what one network sees where another one sees something else.
+
+    Raises:
+        BadInputError: If their crops or grids differ.
+    """
+    views = {
+        (one.width_px, one.height_px, one.crop, one.input_width_px, one.input_height_px)
+        for one in (rider.steering.contract for rider in riders.values())
+    }
+    if len(views) > 1:
+        raise BadInputError(
+            "--record-frames network keeps what the network saw, and the --shadow sees another "
+            "part of the picture: leave it out, to keep the camera's pictures"
+        )
 
 
 def space_for(folder: Path, settings: DriveSettings, riders: Mapping[Letter, Rider]) -> str:

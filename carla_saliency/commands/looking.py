@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal
 
-from carla_saliency.commands.inspecting import Inspecting
-from carla_saliency.commands.masks import Masks
+from carla_saliency.commands.parts import Parts, Sink
 from carla_saliency.core import (
     Control,
     Decision,
@@ -20,42 +17,12 @@ from carla_saliency.core import (
     Pose,
 )
 from carla_saliency.draw.state import EventEntry, Tone
-from carla_saliency.insight.analyst import Analyst
 from carla_saliency.output.clip_frames import ClipFrames
-from carla_saliency.output.clips import Clips
-from carla_saliency.output.past import Past
-from carla_saliency.output.recorder import Recorder
-from carla_saliency.pilot.learned import LearnedPilot
-from carla_saliency.record.extras import Extras
+
+__all__ = ["ClipSteps", "Looking", "Looks", "Parts", "Sink"]
 
 NOTICE_S = 4.0  # for so long a notice is read
-
-Sink = Callable[[DriveStep, Extras], None]
-"""Is given every finished step, and what belongs to its moment."""
-
-
-class WorldControls(Protocol):
-    """What a session lets a person change in the world; each says what became of it."""
-
-    @property
-    def autopilot_trouble(self) -> str:
-        """Why CARLA's autopilot can't drive, one line; "" as long as it can."""
-
-    @property
-    def not_ours(self) -> str:
-        """Why the world may not be changed, one line; "" if it may."""
-
-    def next_weather(self, by: int = 1) -> str | None:
-        """Change the weather; return its name, None where that is not ours to do."""
-
-    def next_spawn_point(self) -> int | None:
-        """Put the car at the next spawn point; return its number."""
-
-    def next_view(self, by: int = 1) -> str:
-        """Change the camera of the left pane; return its name."""
-
-    def put_back_now(self) -> None:
-        """Put the car back after an intervention that was only looked at."""
+TINY_S = 1e-6  # simulated times are sums of ticks
 
 
 @dataclass
@@ -73,7 +40,8 @@ class Looks:
         notice: One line, and until when (wall seconds) it is shown.
         event: Number of the event that is looked at.
         weather: That a key chose last; "" = as at the start.
-        spawn: Where a key put the car last; "" = as at the start.
+        spawn: Where a key put the car last, or how fast a recorded drive is played; "" = as at the
+            start.
     """
 
     paused: bool = False
@@ -91,40 +59,6 @@ class Looks:
     def say(self, text: str, tone: Tone = "high") -> None:
         """Show one line for some seconds."""
         self.notice = text, tone, time.monotonic() + NOTICE_S
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Whoever does what a person may ask for.
-
-    Attributes:
-        change_layer: Goes to the next layer for the current method; returns its name, "" = the
-            method's own choice. None where there is no choice.
-        layer: Returns that name.
-        guest: Somebody else ticks the world: it can't be held.
-        follows: And drives the car.
-        remembers: The last 20 s are wanted: somebody may look at them, or clips are kept.
-        folder: For screenshots and saved frames.
-        tick_s: Simulated seconds of a tick.
-        sinks: Are each given every finished step: the record, the streams.
-    """
-
-    pilot: LearnedPilot
-    world: WorldControls
-    recorder: Recorder
-    past: Past
-    clips: Clips
-    analyst: Analyst
-    inspecting: Inspecting
-    change_layer: Callable[[str, int], None] | None
-    layer: Callable[[], str]
-    guest: bool = False
-    follows: bool = False
-    remembers: bool = True
-    folder: Path = field(default_factory=Path)
-    tick_s: float = 0.05
-    masks: Masks = field(default_factory=Masks)
-    sinks: tuple[Sink, ...] = ()
 
 
 class ClipSteps:
@@ -157,7 +91,7 @@ class Looking:
     def inspect(self, frame_id: int | None = None) -> None:
         """Let the world stand still and look at a frame, or at the newest one."""
         parts, looks = self._parts, self._looks
-        index = len(parts.past) - 1
+        index = self.newest
         if frame_id is not None:
             found = parts.past.find(frame_id)
             index = index if found is None else found
@@ -166,6 +100,15 @@ class Looking:
         parts.inspecting.open(
             parts.past, index, parts.pilot.letter, parts.pilot.method, parts.layer()
         )
+        if parts.player is not None:
+            parts.player.show(parts.inspecting.index)
+
+    @property
+    def newest(self) -> int:
+        """Index of the newest moment of the drive."""
+        past = self._parts.past
+        found = None if past.newest is None else past.find(past.newest.frame_id)
+        return len(past) - 1 if found is None else found
 
     def inspect_before(self, seconds: float) -> None:
         """Let the world stand still and look at the frame of some seconds ago."""
@@ -173,17 +116,25 @@ class Looking:
         self.scrub(-seconds, seconds=True)
 
     def go_on(self) -> None:
-        """Let the world go on exactly where it stands."""
+        """Let the world go on exactly where it stands; a recorded drive from what is shown."""
+        if self._parts.player is not None and self._parts.inspecting.is_open:
+            self._parts.player.go_on(self._parts.inspecting.index)
         self._looks.paused, self._looks.event = False, None
         self._parts.inspecting.leave()
         self._parts.world.put_back_now()
 
     def scrub(self, by: float, seconds: bool) -> None:
         """Show a later or (negative) earlier frame, by ticks or by simulated seconds."""
+        ticks = round(by / self._parts.tick_s) if seconds else round(by)
+        player, inspecting = self._parts.player, self._parts.inspecting
         if self._looks.paused:
-            ticks = round(by / self._parts.tick_s) if seconds else round(by)
-            inspecting = self._parts.inspecting
             inspecting.show(inspecting.index + ticks)
+        if player is not None:
+            if self._looks.paused:
+                self._looks.event = None
+                player.show(inspecting.index)
+            else:
+                player.jump(ticks)
 
     # -------------------------------------------------------------- events
 
@@ -212,6 +163,25 @@ class Looking:
         event = Event(EventKind.BOOKMARK, frame_id, "")
         number = self._parts.clips.add(event, shown.sim_s)
         self._looks.say(f"bookmark, event {number}")
+
+    def next_event(self, by: int) -> None:
+        """Look at the next (+1) or previous (-1) event of a recorded drive."""
+        parts, looks = self._parts, self._looks
+        if parts.player is None:
+            return
+        entries = sorted(parts.clips.entries, key=lambda entry: (entry.sim_s, entry.number))
+        numbers = [entry.number for entry in entries]
+        if looks.paused and looks.event in numbers:
+            at = numbers.index(looks.event) + by
+        else:
+            index = parts.inspecting.index if looks.paused else self.newest
+            now_s = parts.past.at(index).observation.frame.sim_s
+            before = sum(entry.sim_s < now_s - TINY_S for entry in entries)
+            at = sum(entry.sim_s <= now_s + TINY_S for entry in entries) if by > 0 else before - 1
+        if 0 <= at < len(numbers):
+            self.open_event(numbers[at])
+        else:
+            looks.say(f"no {'later' if by > 0 else 'earlier'} event", "warning")
 
     def open_event(self, number: int | None) -> None:
         """Look at an event, the last one if none is named: in the past, or in its clip."""

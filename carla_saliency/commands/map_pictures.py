@@ -9,8 +9,10 @@ import numpy as np
 
 from carla_saliency.core import DriveStep, Image
 from carla_saliency.draw import heatmap
+from carla_saliency.draw.compare import Letter, letter
 from carla_saliency.network.contract_values import contract_of_values
 from carla_saliency.network.preprocess import ContractPreprocess
+from carla_saliency.record.facts import NetworkFacts
 from carla_saliency.record.reader import Record
 
 TIMES = 4  # a network's grid is small
@@ -62,9 +64,10 @@ class MapPictures:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        contract = contract_of_values(record.folder, record.facts.network.contract)
-        kept_whole = record.facts.frames == "camera"
-        self._crop = ContractPreprocess(contract).crop if kept_whole else _as_it_is
+        facts = record.facts
+        self._crops: dict[Letter, Crop] = {"A": _crop(record, facts.network)}
+        if facts.shadow is not None:
+            self._crops["B"] = _crop(record, facts.shadow)
         self._index = 0
 
     def next(self, step: DriveStep) -> Image | None:
@@ -78,7 +81,13 @@ class MapPictures:
         """
         scale = self._record.extras(self._index).map_scale
         self._index += 1
-        return map_picture(step, scale, self._crop)
+        return map_picture(step, scale, self._crops[letter(step.decision)])
+
+
+def _crop(record: Record, network: NetworkFacts) -> Crop:
+    if record.facts.frames == "network":
+        return _as_it_is
+    return ContractPreprocess(contract_of_values(record.folder, network.contract)).crop
 
 
 def _as_it_is(picture: Image) -> Image:

@@ -21,7 +21,7 @@ from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.output.video_repair import repair_video
 from carla_saliency.record.format import FILE_NAME, VIDEO_NAME
 from carla_saliency.record.reader import is_record
-from carla_saliency.record.repair import repair
+from carla_saliency.record.repair import repair, require_finished_writing
 from carla_saliency.settings import RepairSettings
 
 
@@ -40,6 +40,8 @@ def run(settings: RepairSettings) -> int:
                 f"no record in {folder}: expected {FILE_NAME} there; "
                 "a drive is kept with drive --record DIR"
             )
+        for name in (FILE_NAME, VIDEO_NAME):
+            require_finished_writing(folder / name)
     failed = False
     for folder in folders:
         for name, look in ((FILE_NAME, _record), (VIDEO_NAME, _video)):

@@ -276,7 +276,9 @@ class Screen:
         insight_ms = latest.get("insight", 0.0)
         draw_ms = latest.get("draw", 0.0) + latest.get("window", 0.0)
         record_ms = latest.get("record", 0.0) + latest.get("keep", 0.0)
-        busy_ms = insight_ms + draw_ms + record_ms
+        busy_ms = insight_ms + draw_ms + record_ms  # meanwhile the server works
+        if self._parts.player is not None:
+            busy_ms = 0.0
         self._budget = (
             (self._parts.source, max(0.0, step.observation.server_ms - busy_ms)),
             ("net + map", step.decision.timing_ms.get("network", 0.0)),

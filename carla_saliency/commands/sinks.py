@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 from carla_saliency.commands.looking import Sink
+from carla_saliency.core import DriveStep, Image
+from carla_saliency.draw.compare import letter
 from carla_saliency.factory import Letter, Rider
 from carla_saliency.output.window import has_display
+from carla_saliency.record.extras import Extras
 from carla_saliency.settings import DriveSettings, parse_endpoint
 from carla_saliency.sim.session import CarlaSession
 
@@ -66,25 +69,23 @@ def open_streams(
     Raises:
         BadInputError: If one can't be opened.
     """
-    steering = riders["A"].steering
+    title = riders["A"].steering.title
     if settings.live is not None:
         from carla_saliency.live.foxglove_stream import FoxgloveStream
 
         host, port = parse_endpoint("--live", settings.live)
-        foxglove = FoxgloveStream(host, port, steering.title, say)
+        foxglove = FoxgloveStream(host, port, title, say, fail)
         stack.callback(foxglove.close)
         yield foxglove.add
     if settings.rerun:
         from carla_saliency.commands.map_pictures import map_picture
         from carla_saliency.live.rerun_stream import RerunStream
 
-        crop = steering.preprocess.crop
-        rerun = RerunStream(
-            steering.title,
-            has_display(),
-            lambda step, extras: map_picture(step, extras.map_scale, crop),
-            say,
-            fail,
-        )
+        crops = {letter: rider.steering.preprocess.crop for letter, rider in riders.items()}
+
+        def picture(step: DriveStep, extras: Extras) -> Image | None:
+            return map_picture(step, extras.map_scale, crops[letter(step.decision)])
+
+        rerun = RerunStream(title, has_display(), picture, say, say)  # it may be closed any time
         stack.callback(rerun.close)
         yield rerun.add

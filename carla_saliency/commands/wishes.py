@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from carla_saliency.core import Decision, DriveStep, Explanation, Findings, Frame, Seen, Shadow
 from carla_saliency.errors import BadInputError
@@ -16,13 +16,40 @@ FALLBACK = "contrast"  # for layers at which the method at hand can't be asked
 
 
 class Steps(Protocol):
-    """The steps that can be looked at: the last 20 s, or a clip."""
+    """The steps that can be looked at: the last 20 s, a clip, or a recorded drive."""
 
     def __len__(self) -> int:
         """Return how many there are."""
 
     def at(self, index: int) -> DriveStep:
         """Return a step as it was."""
+
+
+class Stamp(Protocol):
+    """Which step it is."""
+
+    @property
+    def frame_id(self) -> int:
+        """Number of its frame."""
+
+    @property
+    def sim_s(self) -> float:
+        """Its simulated seconds."""
+
+
+@runtime_checkable
+class DriveSteps(Steps, Protocol):
+    """The steps of the drive at hand, and not of a clip of it."""
+
+    @property
+    def newest(self) -> Stamp | None:
+        """The newest moment on the strips; None before the first."""
+
+    def find(self, frame_id: int) -> int | None:
+        """Return the index of a frame; None if it is not there."""
+
+    def add(self, step: DriveStep) -> None:
+        """Take the newest step."""
 
 
 class Looker:
@@ -99,12 +126,15 @@ def as_seen_by(decision: Decision, letter: Letter, other: str | None) -> Decisio
     Args:
         decision: Of the drive.
         letter: Of the network that is asked.
-        other: Title of the other network; None without one.
+        other: Title of the other network, if it can be asked as well; None if not.
     """
     shadow = decision.shadow
-    if other is None or (shadow is not None and shadow.letter != letter):
+    if shadow is None and other is None:
         return decision
-    beside = Shadow(letter="B" if letter == "A" else "A", title=other, command=None)
+    if shadow is not None and shadow.letter != letter:
+        return decision
+    title = other or "as recorded"
+    beside = Shadow(letter="B" if letter == "A" else "A", title=title, command=None)
     if shadow is None:
         return replace(decision, shadow=beside)
     beside = replace(beside, command=decision.network_steering, explanation=decision.explanation)

@@ -121,6 +121,20 @@ class OpenEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class NextEvent:
+    """Look at the next (+1) or previous (-1) event of a recorded drive."""
+
+    by: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePace:
+    """Play a recorded drive faster (+1) or slower (-1)."""
+
+    by: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveMask:
     """Take the last mask away."""
 
@@ -184,6 +198,8 @@ Request = (
     | NextCamera
     | Bookmark
     | OpenEvent
+    | NextEvent
+    | ChangePace
     | RemoveMask
     | DriveMasked
     | Screenshot

@@ -122,8 +122,11 @@ def base(canvas: Canvas) -> None:
     canvas.fill(FOOT, PANEL)
 
 
-def keys(driver: Driver) -> tuple[str, ...]:
-    """Return the most useful keys while somebody drives; longest first."""
+def keys(driver: Driver, replay: bool = False) -> tuple[str, ...]:
+    """Return the most useful keys while somebody drives, or did; longest first."""
+    if replay:
+        most = "H help   E inspect   N next event"
+        return (f"{most}   . , speed", most, "H help")
     hands = f"   P {P_DOES[driver]}" if P_DOES[driver] else ""
     most = f"H help   E inspect{hands}"
     return (f"{most}   R record", most, "H help")

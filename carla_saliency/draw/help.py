@@ -19,21 +19,24 @@ KEYS = 144.0  # width of the keys, at the right of which is what they do
 DIM = 0.35  # of the brightness of what is behind
 
 
-def help_(canvas: Canvas, method: Meaning) -> None:
+def help_(canvas: Canvas, method: Meaning, replay: bool = False) -> None:
     """Draw the help.
 
     Args:
         canvas: The finished window, is darkened.
         method: Of the map at hand.
+        replay: A recorded drive is shown.
     """
     cv2.convertScaleAbs(canvas.array, dst=canvas.array, alpha=DIM)
     canvas.fill(CARD, BACKGROUND)
     canvas.outline(CARD, LINE)
     canvas.text(Box(COLUMNS[0], 62, 300, 30), "Keys", HIGH, HEADING)
-    note = ("H closes · the car keeps driving · not in the recording", "H closes · not recorded")
+    goes_on = "it plays on" if replay else "the car keeps driving"
+    note = (f"H closes · {goes_on} · not in the recording", "H closes · not recorded")
     canvas.text(Box(600, 64, 540, 24), note, MID, SMALL, "right")
     ends = []
-    for x, groups in zip(COLUMNS, keys.COLUMNS, strict=True):
+    columns = keys.REPLAY_COLUMNS if replay else keys.COLUMNS
+    for x, groups in zip(COLUMNS, columns, strict=True):
         y = TOP
         for group in groups:
             y = _group(canvas, x, y, group)

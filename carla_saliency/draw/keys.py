@@ -75,4 +75,44 @@ WINDOW = Group(
         ("Esc, Ctrl+Q", "quit; the server is put back as it was"),
     ),
 )
+REPLAY = Group(
+    "Replay",
+    (
+        ("E, Space", "pause and inspect, go on from there"),
+        ("PgUp, PgDn", "a tick back, forward"),
+        ("←, →", "the same by one second"),
+        (".  ,", "play faster, slower"),
+        ("N, Shift+N", "next, previous event"),
+    ),
+)
 COLUMNS = (DRIVE, EXPLAIN), (INSPECT, RECORD, WINDOW)
+
+REPLAY_COLUMNS = (
+    (
+        REPLAY,
+        Group(
+            EXPLAIN.name,
+            (
+                *EXPLAIN.rows[:-3],
+                ("F2", "check the blobs while it plays"),
+                ("U", "show, hide the other network"),
+                ("Shift+U", "inspect the other network"),
+            ),
+        ),
+    ),
+    (
+        Group(
+            INSPECT.name,
+            (
+                ("drag on camera", "mask a region, steer again"),
+                ("Delete", "remove the last mask"),
+                ("Insert", "play on with the masks, or without"),
+                ("click", "a layer, an event, a moment: show it"),
+                ("Shift+E", "save frame, map and numbers"),
+            ),
+        ),
+        RECORD,
+        Group(WINDOW.name, (*WINDOW.rows[:-1], ("Esc, Ctrl+Q", "quit"))),
+    ),
+)
+"""For a recorded drive: nobody can drive."""

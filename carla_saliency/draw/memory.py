@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,6 +90,16 @@ class Memory:
         self._flag_bookmarks(state.events)
         self.last = step
         return new
+
+    def retell(self, steps: Iterable[DriveStep]) -> None:
+        """Forget the strips' past, and take these steps for it; the scales stay."""
+        self.history = History(self._tick_s)
+        self._held.clear()
+        self._newest, self._bookmark = None, 0
+        for step in steps:
+            self._remember(step)
+            self._flag_events(step)
+            self._newest = step
 
     def found(self, step: DriveStep, state: UiState) -> Findings:
         """Return what was found out, with what is not asked on every tick, for as long as it holds.

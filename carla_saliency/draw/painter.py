@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -129,6 +129,14 @@ class Painter:
         """Return how wide a usual text is, in units."""
         return self._pens.type.width_px(text, SMALL) / self._pens.layout.k
 
+    def retell(self, steps: Iterable[DriveStep]) -> None:
+        """Let the strips show other moments, as after a jump in a recorded drive.
+
+        Args:
+            steps: Of those moments, in order; their pictures do not matter.
+        """
+        self._memory.retell(steps)
+
     # -------------------------------------------------------------- pictures
 
     def paint(self, step: DriveStep, state: UiState) -> Image:
@@ -198,7 +206,7 @@ class Painter:
     def paint_help(self, picture: Image, state: UiState) -> Image:
         """Return a copy of a picture with the keys over it, for the screen only, not the video."""
         canvas = Canvas(self._pens, picture.copy())
-        help.help_(canvas, self._meaning(self._memory.last, state))
+        help.help_(canvas, self._meaning(self._memory.last, state), state.replay)
         return canvas.array
 
     # -------------------------------------------------------------- what rarely changes
@@ -276,7 +284,7 @@ class Painter:
     def _draw_foot(self, canvas: Canvas, step: DriveStep, state: UiState) -> None:
         driver = step.decision.driver
         if state.inspection is None:
-            end, keys = self._budget.draw(canvas), foot.keys(driver)
+            end, keys = self._budget.draw(canvas), foot.keys(driver, state.replay)
         else:
             end, keys = foot.events(canvas, state.events), foot.INSPECT_KEYS
         foot.message(canvas, end, *foot.notice(step.decision.notice, state), keys)

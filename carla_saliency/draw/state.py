@@ -153,6 +153,7 @@ class UiState:
         masks_in_force: The network drives with the masks.
         events: Of the drive, oldest first.
         scale_locked: The colour scale does not change.
+        replay: A recorded drive is shown: nobody can drive.
         text: The panes alone are shown if not.
     """
 
@@ -176,6 +177,7 @@ class UiState:
     masks_in_force: bool = False
     events: tuple[EventEntry, ...] = ()
     scale_locked: bool = False
+    replay: bool = False
     text: bool = True
 
 

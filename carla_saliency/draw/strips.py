@@ -42,7 +42,7 @@ def draw(
     """
     of, inspection = mode(step, state), state.inspection
     driver = step.decision.driver if known and step is not None else None
-    roles = None if step is None else compare.roles(step.decision)
+    roles = None if step is None else _roles(step, state)
     back_s = 0.0 if inspection is None else inspection.back_s
     traces.steering(canvas, history, degrees.strip_limit, of)
     named = of if inspection is None else "inspect"
@@ -67,6 +67,15 @@ def draw(
     traces.flags(canvas, history, of)
     if of == "classes" and state.usual_on_road is not None and not state.no_classes:
         classes.usual(canvas, state.usual_on_road)
+
+
+def _roles(step: DriveStep, state: UiState) -> tuple[str, str] | None:
+    """Return what A and B do; in a recorded drive nobody drives by being looked at."""
+    roles = compare.roles(step.decision)
+    if roles is None or not state.replay or state.inspection is None:
+        return roles
+    of_a = compare.letter(step.decision) == "A"
+    return ("inspected", "beside it") if of_a else ("beside it", "inspected")
 
 
 def _classes(

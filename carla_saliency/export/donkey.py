@@ -20,7 +20,7 @@ _MODES: dict[Driver, str] = {"network": "local_angle"}  # a pilot steers, somebo
 
 
 def write_donkey(drive: Drive, target: Path, advance: Callable[[], None]) -> None:
-    """Write a tub. A negative throttle is the brake's.
+    """Write a tub. A negative throttle is the brake's, or drives backwards.
 
     Raises:
         OSError: If it can't be written.
@@ -41,10 +41,11 @@ def write_donkey(drive: Drive, target: Path, advance: Callable[[], None]) -> Non
 
 def _record(drive: Drive, index: int, step: DriveStep, name: str) -> dict[str, Any]:
     decision = step.decision
+    control, way = decision.control, -1.0 if decision.control.reverse else 1.0
     return {
         IMAGE: name,
-        ANGLE: float(decision.control.steering),
-        THROTTLE: float(decision.control.throttle - decision.control.brake),
+        ANGLE: float(control.steering),
+        THROTTLE: way * (control.throttle - control.brake),
         MODE: _MODES.get(decision.driver, "user"),
         SPEED: float(step.observation.speed_mps),
         "_index": index,

@@ -31,6 +31,7 @@ class FoxgloveStream:
         port: TCP port; 0 = any free one.
         title: Of the drive, for the viewers.
         say: Is told where to look.
+        fail: Is told one line the first time that a step could not be sent.
 
     Attributes:
         address: For Foxglove, for example "ws://127.0.0.1:8765".
@@ -39,7 +40,14 @@ class FoxgloveStream:
         BadInputError: If it can't listen there.
     """
 
-    def __init__(self, host: str, port: int, title: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        title: str,
+        say: Callable[[str], None],
+        fail: Callable[[str], None],
+    ) -> None:
         # Of its own, for another stream in this process; topics end with it, so it is kept.
         self._context = context = foxglove.Context()
         self._channels = {
@@ -55,7 +63,7 @@ class FoxgloveStream:
             if about is not CONTENTS  # says what is where in a file
         }
         self._server = _start(host, port, title, context)
-        self._newest: Newest | None = Newest("foxglove", self._send)
+        self._newest: Newest | None = Newest("Foxglove", self._send, fail)
         self.address = f"ws://{_reachable(host)}:{self._server.port}"
         say(f"live: in Foxglove, Open connection > Foxglove WebSocket > {self.address}")
 

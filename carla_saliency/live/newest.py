@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from queue import SimpleQueue
 
@@ -22,10 +23,17 @@ class Newest:
     Args:
         name: Of the thread.
         take: Is given a step, in the thread.
+        fail: Is told one line the first time that this raises; the next steps are handed over.
     """
 
-    def __init__(self, name: str, take: Callable[[DriveStep, Extras], None]) -> None:
-        self._take = take
+    def __init__(
+        self,
+        name: str,
+        take: Callable[[DriveStep, Extras], None],
+        fail: Callable[[str], None],
+    ) -> None:
+        self._name, self._take, self._fail = name, take, fail
+        self._failed = False
         self._box: deque[_Item] = deque(maxlen=1)
         # A `SimpleQueue` has no lock that a signal handler which raises could leave locked.
         self._bell: SimpleQueue[bool] = SimpleQueue()  # False: the end
@@ -60,7 +68,17 @@ class Newest:
                 step, extras = self._box.pop()
             except IndexError:  # was replaced by one that is gone already
                 continue
-            self._take(step, extras)
+            try:
+                self._take(step, extras)
+            except BaseException as error:  # noqa: BLE001 - told; a viewer must not freeze silently
+                self._tell(step, error)
+
+    def _tell(self, step: DriveStep, error: BaseException) -> None:
+        if not self._failed:
+            self._failed = True
+            frame = step.observation.frame.frame_id
+            with suppress(OSError, ValueError):  # there may be nobody to tell
+                self._fail(f"the stream to {self._name} left out frame {frame}: {error!r}")
 
 
 def _with_events_of(older: DriveStep, step: DriveStep) -> DriveStep:

@@ -72,7 +72,7 @@ class RerunStream:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C ends the drive, not the viewer
         )
-        self._newest: Newest | None = Newest("rerun", self._send)
+        self._newest: Newest | None = Newest("Rerun", self._send, fail)
         say("Rerun: its viewer opens" if self.page is None else f"Rerun: open {self.page}")
 
     def add(self, step: DriveStep, extras: Extras = NO_EXTRAS) -> None:
@@ -91,6 +91,7 @@ class RerunStream:
             return
         ended = self._newest.close(PATIENCE_S)
         if self.page is not None:
+            self._gone = True  # by us: that is not worth a word
             self._viewer.kill()
             self._viewer.wait()
             ended = self._newest.close()  # a write that hung has failed now

@@ -17,7 +17,7 @@ from carla_saliency.core import (
     Quit,
     Request,
 )
-from carla_saliency.output.keys import ASK, ASK_WITH_SHIFT, REPEAT, REVERSE, STEER
+from carla_saliency.output.keys import ASK, ASK_WITH_SHIFT, REPEAT, REVERSE, STEER, WATCH
 
 OPACITY_STEP = 0.25
 REPEAT_AFTER_S, REPEAT_EVERY_S = 0.4, 0.05
@@ -45,7 +45,8 @@ class Controls:
 
     Args:
         by_hand: Turns the held driving keys into a control; called once per `requests` while a
-            person drives, so that it can move the wheel smoothly. None: they do nothing.
+            person drives, so that it can move the wheel smoothly. None: nobody can drive, and some
+            ask for something else.
         clock: Seconds; for keys that repeat.
 
     Attributes:
@@ -115,6 +116,8 @@ class Controls:
             self._down.add((keyboard, key))
             self._tapped.add(key)
             self._take_over()
+        elif key in WATCH and self._by_hand is None:
+            self._requests.append(WATCH[key])
         elif key == REVERSE:
             self._reverse = self._driving and not self._reverse
         elif key in ASK:

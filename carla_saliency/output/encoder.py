@@ -41,6 +41,18 @@ def exact_rate(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(1_001)
 
 
+def wait_for(done: SimpleQueue[None]) -> None:
+    """Wait for a word from a thread, to the end: a signal that raises meanwhile is raised after it.
+
+    (A join that a signal breaks off can't be done again: the thread then counts as ended.)
+    """
+    try:
+        done.get()
+    except BaseException:
+        done.get()
+        raise
+
+
 class Encoder:
     """Turns pictures into pieces, with a key picture at least every second.
 
@@ -79,6 +91,7 @@ class Encoder:
             self._room.put(None)
         self._trouble: BaseException | None = None
         self._closed = False
+        self._done: SimpleQueue[None] = SimpleQueue()
         self._thread: Thread | None = None  # begins with the first picture or job
 
     def write(self, picture: Image, wait: bool = True) -> None:
@@ -123,7 +136,7 @@ class Encoder:
             self._closed = True
             if self._thread is not None:
                 self._items.put(None)
-                self._thread.join()
+                wait_for(self._done)
 
     def check(self) -> None:
         """Raise what went wrong in the thread.
@@ -147,6 +160,12 @@ class Encoder:
             self._thread.start()
 
     def _work(self) -> None:
+        try:
+            self._encode_all()
+        finally:
+            self._done.put(None)
+
+    def _encode_all(self) -> None:
         while (item := self._items.get()) is not None:
             if callable(item):
                 self._encode(None)

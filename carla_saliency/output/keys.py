@@ -86,6 +86,13 @@ ASK_WITH_SHIFT: dict[str, Request] = {
 }
 """Takes the place of `ASK` while Shift is down, for these keys; other keys don't care."""
 
+WATCH: dict[str, Request] = {
+    " ": Pause(),
+    "ArrowLeft": Scrub(-1, seconds=True),
+    "ArrowRight": Scrub(1, seconds=True),
+}
+"""What driving keys ask for where nobody can drive: in a recorded drive."""
+
 REPEAT = frozenset({"PageUp", "PageDown"})
 """Held down, they ask again and again."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 from carla_saliency.core import Image
 from carla_saliency.errors import BadInputError, CarlaSaliencyError
 from carla_saliency.output.codecs import H264, VideoOptions
-from carla_saliency.output.encoder import Encoder, Piece, exact_rate
+from carla_saliency.output.encoder import Encoder, Piece, exact_rate, wait_for
 from carla_saliency.output.names import free_name
 from carla_saliency.output.recent import Recent
 from carla_saliency.output.video import Excerpt, VideoFile
@@ -82,8 +82,10 @@ class Recorder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
-        self._drop_encoder()
+        try:
+            self.stop()
+        finally:
+            self._drop_encoder()
         for thread, _ in self._finishing:
             thread.join()
         self._tell_finished()
@@ -116,7 +118,13 @@ class Recorder:
         if file is None:
             return
         self.status = "off"
-        self._end(file)
+        try:
+            self._end(file)
+        finally:  # also if a person stops the drive just now
+            self._settle(file)
+
+    def _settle(self, file: VideoFile) -> None:
+        """Say what became of a file that has all its pictures, and put its index first."""
         try:
             file.check()
         except CarlaSaliencyError as error:
@@ -201,9 +209,11 @@ class Recorder:
             done.put(None)
 
         encoder.between(leave)
-        done.get()
-        if self._recent is None:
-            self._drop_encoder()
+        try:
+            wait_for(done)
+        finally:
+            if self._recent is None:
+                self._drop_encoder()
 
     def _tell_finished(self) -> None:
         for one in [one for one in self._finishing if not one[0].is_alive()]:

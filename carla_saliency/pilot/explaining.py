@@ -80,6 +80,7 @@ class Explaining:
         clock: Seconds.
         beside: The methods of a second network that looks on. Its map is made together with the
             first one's, so that both are always of one frame.
+        measured: n of methods for which it is known already.
     """
 
     def __init__(
@@ -91,11 +92,12 @@ class Explaining:
         say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.perf_counter,
         beside: Mapping[str, Explainer] | None = None,
+        measured: Mapping[str, int] | None = None,
     ) -> None:
         self._explainers, self._others = explainers, beside
         self._wanted_every, self._waits = every, waits
         self._tick_s, self._say, self._clock = tick_s, say, clock
-        self._measured: dict[str, int] = {}  # method -> n
+        self._measured = dict(measured or {})
         self._pool: ThreadPoolExecutor | None = None
         self._job: _Job | None = None
         self._newest: _Maps | None = None
@@ -132,6 +134,10 @@ class Explaining:
         """Let the second network be the first one; does nothing without one."""
         if self._others is not None:
             self._explainers, self._others = self._others, self._explainers
+
+    def forget(self) -> None:
+        """Begin anew: the next frame follows no other, and older maps are of another moment."""
+        self._asked = None, None
 
     def _look_slowly(
         self, method: str, frame: Frame, explainer: Explainer, other: Explainer | None

@@ -107,6 +107,7 @@ class Chunks:
         self._count = 0
         self._first_frame_id: int | None = None
         self._last_s = 0.0
+        self._early: list[str] = []  # said before the first step
         self._nearest: Image | None = None
         self._begin()
 
@@ -116,6 +117,9 @@ class Chunks:
         if self._first_frame_id is None:
             self._first_frame_id = frame.frame_id
         self._last_s = frame.sim_s
+        early, self._early = self._early, []
+        for text in early:
+            self.log(text, None)
         new = novelty is not None and novelty.nearest is not self._nearest
         if novelty is not None:
             self._nearest = novelty.nearest
@@ -133,7 +137,10 @@ class Chunks:
             self.end_old_chunk()
 
     def log(self, text: str, sim_s: float | None) -> None:
-        """Write a line of the log; without a time, that of the last step."""
+        """Write a line of the log; without a time, that of the last step, or of the first."""
+        if sim_s is None and self._first_frame_id is None:
+            self._early.append(text)
+            return
         time_s = self._last_s if sim_s is None else sim_s
         self._put(*log_message(text, time_s), time_s)
 

@@ -66,7 +66,7 @@ def step_from(parts: Parts, frame: Frame, frame_of: Callable[[int], Frame]) -> D
     Args:
         parts: Its messages.
         frame: Its frame.
-        frame_of: Returns an older frame of the record by its number.
+        frame_of: Returns an older frame of the record by its number, or raises LookupError.
 
     Raises:
         ValueError: If a message is damaged.
@@ -75,7 +75,10 @@ def step_from(parts: Parts, frame: Frame, frame_of: Callable[[int], Frame]) -> D
     step = _step(told, parts, frame)
     if not told.HasField("explained_frame_id"):
         return step
-    explained = _explained(told, parts, frame_of)
+    try:
+        explained = _explained(told, parts, frame_of)
+    except LookupError:  # the frame is in a part that was lost: then its map says nothing
+        return replace(step, decision=replace(step.decision, explanation=None))
     return replace(step, decision=replace(step.decision, explained=explained))
 
 

@@ -211,7 +211,7 @@ class Record:
         """Return the newest frame of a number up to an index."""
         found = np.flatnonzero(self.frame_ids[: before + 1] == frame_id)
         if not len(found):
-            raise ValueError(f"its map is of frame {frame_id}, which is not there")
+            raise LookupError(f"frame {frame_id} is not there")
         return self._frame(int(found[-1]))
 
     def _damaged(self, index: int, error: Exception) -> CarlaSaliencyError:

@@ -91,18 +91,16 @@ def _repair(fd: int, path: Path, advance: Callable[[int], None]) -> Repaired:
     return Repaired(was_whole, whole.steps, whole.steps / facts.rate_hz, lost, whole.holes)
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[int]:
-    """Open a file that nobody writes to.
+def require_finished_writing(path: Path) -> None:
+    """Refuse a file that somebody writes to; one that is not there passes.
 
     Raises:
-        BadInputError: If somebody does, or it is not there.
-        OSError: If it can't be written.
+        BadInputError: If somebody does.
+        OSError: If it can't be read.
     """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise BadInputError(f"{path} is not there: expected a record of a drive") from None
+    if not path.exists():
+        return
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         # a lease to read is refused where somebody has the file open to write; some disks have none
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
@@ -112,6 +110,19 @@ def _alone(path: Path) -> Iterator[int]:
             raise BadInputError(f"{path} is still being written: end that drive first") from None
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[int]:
+    """Open a file that nobody writes to.
+
+    Raises:
+        BadInputError: If somebody does, or it is not there.
+        OSError: If it can't be written.
+    """
+    if not path.exists():
+        raise BadInputError(f"{path} is not there: expected a record of a drive")
+    require_finished_writing(path)
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         yield fd

@@ -23,7 +23,10 @@ from carla_saliency.record import format as the
 from carla_saliency.record.facts import Facts
 from carla_saliency.record.layout import CHUNK_HEAD, HEAD, MESSAGE
 
-_UNREADABLE = (McapError, DecodeError, struct.error, UnicodeDecodeError, OSError, ValueError)
+_UNREADABLE = (
+    *(McapError, DecodeError, struct.error, UnicodeDecodeError, OSError),
+    *(ValueError, KeyError, TypeError, AttributeError),
+)
 _ENTRY = struct.Struct("<BQHIQQ")  # index of one message: .., channel, bytes, log time, offset
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,7 @@ class RecordWriter:
         self._items: SimpleQueue[_Item] = SimpleQueue()
         self._room: SimpleQueue[None] | None = None  # as many as fit, known with the first step
         self._closed = False
+        self._done: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="record", daemon=True)
         self._thread.start()
 
@@ -90,6 +92,7 @@ class RecordWriter:
         self._room.get()
         light = replace(step, observation=replace(step.observation, view=None))
         self._items.put((partial(self._chunks.add, light, extras), True))
+        self.steps += 1
 
     def log(self, text: str, sim_s: float | None = None) -> None:
         """Keep one line for people, as of a simulated time (None: of the last step's)."""
@@ -97,11 +100,21 @@ class RecordWriter:
             self._items.put((partial(self._chunks.log, text, sim_s), False))
 
     def close(self) -> None:
-        """Write what is left, and wait for it; `fail` is told if it cannot be."""
-        if not self._closed:
-            self._closed = True
-            self._items.put(None)
-            self._thread.join()
+        """Write what is left, and wait for it; `fail` is told if it cannot be.
+
+        A record without a step is removed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._items.put(None)
+        try:
+            self._done.get()  # a join that a signal breaks off can't be done again
+        except BaseException:
+            self._done.get()
+            raise
+        if not self.steps and not self.trouble:
+            (self.folder / FILE_NAME).unlink(missing_ok=True)
 
     def __enter__(self) -> RecordWriter:
         return self
@@ -117,6 +130,12 @@ class RecordWriter:
     # -------------------------------------------------------------- inside
 
     def _work(self) -> None:
+        try:
+            self._write_all()
+        finally:
+            self._done.put(None)
+
+    def _write_all(self) -> None:
         running = True
         while running:
             try:
@@ -151,7 +170,8 @@ class RecordWriter:
                 "the drive goes on, and what was kept until now can be read after "
                 f"carla-saliency repair {self.folder}"
             )
-            self._fail(self.trouble)
+            with suppress(OSError, ValueError):  # where it is told may be on the same full disk
+                self._fail(self.trouble)
 
 
 def _new_file(folder: Path) -> Disk:

@@ -26,6 +26,7 @@ from carla_saliency.settings.fields import (
 )
 from carla_saliency.settings.network import MethodSettings, NetworkSettings
 from carla_saliency.settings.repair import RepairSettings
+from carla_saliency.settings.replay import ReplaySettings
 
 __all__ = [
     "DEFAULT_HOST",
@@ -39,6 +40,7 @@ __all__ = [
     "MethodSettings",
     "NetworkSettings",
     "RepairSettings",
+    "ReplaySettings",
     "ServeSettings",
     "TrainSettings",
     "check_output",

@@ -49,6 +49,20 @@ def test_all_of_it_fits_into_the_card(
     assert all(Box(*found).inside(card) for _, _, found in placed)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_so_does_that_of_a_recorded_drive(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    placed, cut = record_texts(monkeypatch)
+    canvas = make_canvas(size)
+    help_(canvas, MEANINGS["contrast"], replay=True)
+    check_texts(placed, cut, size)
+    texts = [words for words, _, _ in placed]
+    rows = [row for column in keys.REPLAY_COLUMNS for group in column for row in group.rows]
+    assert all(texts.count(key) == 1 and texts.count(text) == 1 for key, text in rows)
+    assert not any("driv" in text for text in texts)
+
+
 def test_every_key_is_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
     placed, _ = record_texts(monkeypatch)
     help_(make_canvas(), MEANINGS["contrast"])

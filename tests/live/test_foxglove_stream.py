@@ -41,7 +41,7 @@ WAIT_S = 20
 
 @pytest.fixture
 def stream() -> Iterator[FoxgloveStream]:
-    made = FoxgloveStream("127.0.0.1", 0, "shipped", lambda line: None)
+    made = FoxgloveStream("127.0.0.1", 0, "shipped", lambda line: None, pytest.fail)
     yield made
     made.close()
 
@@ -209,19 +209,19 @@ def test_a_busy_port_is_refused_in_one_line(stream: FoxgloveStream) -> None:
     port = int(stream.address.rpartition(":")[2])
     line = f"--live can't listen on port {port} of 127.0.0.1 .Address already in use.; choose"
     with pytest.raises(BadInputError, match=line) as refused:
-        FoxgloveStream("127.0.0.1", port, "other", lambda text: None)
+        FoxgloveStream("127.0.0.1", port, "other", lambda text: None, pytest.fail)
     assert "\n" not in str(refused.value)
 
 
 def test_it_says_where_to_look_and_ends_its_thread_and_its_port() -> None:
     said: list[str] = []
-    stream = FoxgloveStream("127.0.0.1", 0, "shipped", said.append)
+    stream = FoxgloveStream("127.0.0.1", 0, "shipped", said.append, pytest.fail)
     assert said == [f"live: in Foxglove, Open connection > Foxglove WebSocket > {stream.address}"]
-    assert "foxglove" in {thread.name for thread in threading.enumerate()}
+    assert "Foxglove" in {thread.name for thread in threading.enumerate()}
     stream.close()
     stream.close()
     stream.add(rich_step(1), EXTRAS)  # too late is no error
-    assert "foxglove" not in {thread.name for thread in threading.enumerate()}
+    assert "Foxglove" not in {thread.name for thread in threading.enumerate()}
     port = int(stream.address.rpartition(":")[2])
     end_s = time.monotonic() + WAIT_S
     while is_open(port):  # the library lets go of it in a thread of its own

@@ -4,7 +4,7 @@ import pytest
 
 from carla_saliency.core import Control, HandOver, HeldKeys, Manual, Mouse, Pause, Scrub
 from carla_saliency.output.controls import Controls
-from carla_saliency.output.keys import ASK, ASK_WITH_SHIFT, LOOK, REPEAT, REVERSE, STEER
+from carla_saliency.output.keys import ASK, ASK_WITH_SHIFT, LOOK, REPEAT, REVERSE, STEER, WATCH
 from carla_saliency.output.viewer import Both, Viewer
 from carla_saliency.output.window import NAMES, Window
 
@@ -68,6 +68,14 @@ def test_each_key_has_one_meaning_and_the_window_knows_all_of_them() -> None:
     assert set(ASK) >= REPEAT
     long = {key for key in set.union(*groups) if len(key) > 1 or key == " "}
     assert long == set(NAMES.values()) - {"0"}
+
+
+def test_where_nobody_can_drive_its_keys_pause_and_go_to_and_fro() -> None:
+    controls = Controls()
+    for key in (" ", "ArrowLeft", "ArrowRight", "w"):
+        controls.press("window", key)
+    assert controls.requests() == [Pause(), Scrub(-1, seconds=True), Scrub(1, seconds=True)]
+    assert set(WATCH) <= set(STEER)
 
 
 class Shown:

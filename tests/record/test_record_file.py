@@ -65,8 +65,9 @@ def test_mcaps_own_reader_decodes_every_channel_by_the_schemas_in_the_file(tmp_p
 
 
 def test_the_facts_are_readable_at_the_very_beginning_of_the_file(tmp_path: Path) -> None:
-    with RecordWriter(tmp_path, FACTS, pytest.fail), (tmp_path / FILE_NAME).open("rb") as file:
-        start = file.read()
+    with RecordWriter(tmp_path, FACTS, pytest.fail) as record:
+        start = (tmp_path / FILE_NAME).read_bytes()
+        record.write(bare_step(1))
     assert b"vehicle.tesla.model3" in start
     with (tmp_path / FILE_NAME).open("rb") as file:
         (metadata,) = make_reader(file).iter_metadata()
@@ -84,7 +85,7 @@ def test_the_log_has_lines_and_events(tmp_path: Path) -> None:
     ]
     now = round((5 + 1 / 3e9) * 1e9)
     assert lines == [
-        (0, "before the first step"),
+        (now, "before the first step"),
         (now, "lane departure: 0.3 m over the left edge"),
         (now, "bookmark: bookmark"),
         (now, "unlike the training: 2.1 times as far as usual"),

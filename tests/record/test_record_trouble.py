@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -131,11 +133,54 @@ def test_write_waits_while_the_disk_is_behind_and_no_step_is_lost(
 
 
 def test_a_record_is_never_overwritten(tmp_path: Path) -> None:
-    RecordWriter(tmp_path, FACTS, pytest.fail).close()
+    with RecordWriter(tmp_path, FACTS, pytest.fail) as record:
+        record.write(bare_step(1))
     before = (tmp_path / FILE_NAME).read_bytes()
     with pytest.raises(BadInputError, match="is there already"):
         RecordWriter(tmp_path, FACTS, pytest.fail)
     assert (tmp_path / FILE_NAME).read_bytes() == before
+
+
+def test_a_record_without_a_step_is_removed(tmp_path: Path) -> None:
+    with RecordWriter(tmp_path, FACTS, pytest.fail) as record:
+        record.log("it never began")
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_is_told_may_be_on_the_same_full_disk(tmp_path: Path) -> None:
+    def fail(line: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    record = RecordWriter(tmp_path, FACTS, fail)
+    record._disk.write = lambda data: fail("")  # type: ignore[method-assign]
+    for number in range(200):  # more than there is room for: nobody waits
+        record.write(bare_step(number))
+    record.close()
+    assert "No space left on device" in record.trouble
+
+
+def test_a_signal_while_it_is_closed_waits_for_the_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = RecordWriter(tmp_path, FACTS, pytest.fail)
+    write = record._disk.write
+
+    def slow(data: bytes) -> int:
+        time.sleep(0.02)
+        return write(data)
+
+    record._disk.write = slow  # type: ignore[method-assign]
+    for number in range(30):
+        record.write(bare_step(number))
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        record.close()
+        while True:  # the record may be closed before the signal comes
+            time.sleep(0.01)
+    timer.join()
+    with Record(tmp_path) as back:
+        assert len(back) == 30
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
