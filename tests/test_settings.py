@@ -73,8 +73,9 @@ def test_pictures_to_be_explained_need_a_picture_and_a_folder(tmp_path) -> None:
     ExplainSettings(images=("a.png",), out=str(tmp_path)).check()
     with pytest.raises(BadInputError, match="at least one picture"):
         ExplainSettings(images=(), out=str(tmp_path)).check()
+    (tmp_path / "file").touch()
     with pytest.raises(BadInputError, match="--out"):
-        ExplainSettings(images=("a.png",), out=str(tmp_path / "no")).check()
+        ExplainSettings(images=("a.png",), out=str(tmp_path / "file")).check()
 
 
 def test_a_check_of_an_output_leaves_nothing_behind(tmp_path) -> None:

@@ -84,8 +84,8 @@ def space_for(folder: Path, settings: DriveSettings, riders: Mapping[Letter, Rid
 
 
 def what_was_kept(record: RecordWriter) -> str:
-    """Return a line about a record that is closed; "" if there was trouble, which was told."""
-    if record.trouble:
+    """Return a line about a record that is closed; "" if it has nothing, or trouble was told."""
+    if record.trouble or not record.steps:
         return ""
     size = (record.folder / FILE_NAME).stat().st_size
     return f"record: {record.folder}, {record.steps} ticks, {size / 1e6:.0f} MB"

@@ -13,7 +13,7 @@ from carla_saliency.commands.looking import Sink
 from carla_saliency.core import DriveStep, Image
 from carla_saliency.draw.compare import letter
 from carla_saliency.factory import Letter, Rider
-from carla_saliency.output.window import has_display
+from carla_saliency.output.window import has_screen
 from carla_saliency.record.extras import Extras
 from carla_saliency.settings import DriveSettings, parse_endpoint
 from carla_saliency.sim.session import CarlaSession
@@ -86,6 +86,6 @@ def open_streams(
         def picture(step: DriveStep, extras: Extras) -> Image | None:
             return map_picture(step, extras.map_scale, crops[letter(step.decision)])
 
-        rerun = RerunStream(title, has_display(), picture, say, say)  # it may be closed any time
+        rerun = RerunStream(title, has_screen(), picture, say, say)  # it may be closed any time
         stack.callback(rerun.close)
         yield rerun.add

@@ -53,8 +53,11 @@ def has_display() -> bool:
 
     On Linux that needs X11 or Wayland, or a driver that was chosen on purpose ("dummy" in tests).
     """
-    if os.environ.get("SDL_VIDEODRIVER"):
-        return True
+    return bool(os.environ.get("SDL_VIDEODRIVER")) or has_screen()
+
+
+def has_screen() -> bool:
+    """Return whether programs of others can open a window here."""
     if sys.platform.startswith("linux"):
         return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return True

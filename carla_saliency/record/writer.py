@@ -60,6 +60,7 @@ class RecordWriter:
         self.trouble = ""
         self.folder, self.steps = folder, 0
         self._fail = fail
+        self._made_folder = not folder.exists()
         self._disk = _new_file(folder)
         try:
             self._chunks = Chunks(self._disk, facts, crop)
@@ -102,7 +103,7 @@ class RecordWriter:
     def close(self) -> None:
         """Write what is left, and wait for it; `fail` is told if it cannot be.
 
-        A record without a step is removed.
+        A record without a step is removed, and its folder if that was made for it.
         """
         if self._closed:
             return
@@ -115,6 +116,9 @@ class RecordWriter:
             raise
         if not self.steps and not self.trouble:
             (self.folder / FILE_NAME).unlink(missing_ok=True)
+            if self._made_folder:
+                with suppress(OSError):  # something else is in it
+                    self.folder.rmdir()
 
     def __enter__(self) -> RecordWriter:
         return self

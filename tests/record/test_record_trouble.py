@@ -174,10 +174,13 @@ def test_a_signal_while_it_is_closed_waits_for_the_last_step(
         record.write(bare_step(number))
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
+
+    def close_and_wait() -> None:
         record.close()
-        while True:  # the record may be closed before the signal comes
-            time.sleep(0.01)
+        time.sleep(30)  # the record may be closed before the signal comes
+
+    with pytest.raises(KeyboardInterrupt):
+        close_and_wait()
     timer.join()
     with Record(tmp_path) as back:
         assert len(back) == 30
