@@ -5,11 +5,16 @@ From Python: `load_network` and `explain`, see `carla_saliency.api`.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from carla_saliency.api import Network, explain, load_network
+
+# From the moment of its import on, onnxruntime would note down what is done in the home of whoever
+# runs it, and send that to its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Network", "explain", "load_network"]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import made_logs
@@ -411,3 +414,22 @@ def test_maps_that_are_too_many_to_be_kept_are_the_same(monkeypatch) -> None:
         first, second = (Path(f"{name}.contrast{n}.png").read_bytes() for n in ("", "-2"))
         assert first == second
     assert Path("explain.csv").read_text() == Path("explain-2.csv").read_text()
+
+
+def test_nothing_is_written_to_the_home_of_whoever_runs_it(tmp_path: Path) -> None:
+    save("a.png")
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home)}
+    environment.pop("XDG_CACHE_HOME", None)
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-m", "carla_saliency", "explain", "a.png"]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    written = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    assert all(name.startswith(".cache/carla-saliency/") for name in written), written
+
+
+def test_a_pipe_is_refused_and_not_waited_for(capsys) -> None:
+    os.mkfifo("pipe.mp4")
+    assert cli.main(["explain", "pipe.mp4"]) == 2
+    assert "pipe.mp4 can't be explained" in capsys.readouterr().err

@@ -81,6 +81,8 @@ class Desk:
             match request:
                 case Quit():
                     self._looks.quit = True
+                case ToggleRecording() if self._parts.recorder.to_the_end:
+                    self._looks.say("the whole drive is recorded: its video ends with it")
                 case ToggleRecording():
                     self._parts.recorder.toggle()
                 case _ if step is not None:
@@ -152,12 +154,15 @@ class Desk:
             case ChangeWeather(by):
                 looks.weather = world.next_weather(by) or looks.weather
                 looks.say(f"weather: {looks.weather}")
+                self._parts.log(f"weather: {looks.weather}")
             case NextSpawnPoint():
                 number = world.next_spawn_point()
                 self._parts.analyst.forget()
                 nowhere = "there is no other free spawn point"
                 looks.spawn = looks.spawn if number is None else f"spawn {number}"
                 looks.say(nowhere if number is None else f"to spawn point {number}")
+                if number is not None:
+                    self._parts.log(f"to spawn point {number}")
             case NextCamera():
                 looks.say(f"camera: {world.next_view()}")
 

@@ -159,7 +159,7 @@ class _Drive:
         for line in crew.remarks():
             self._say(line)
         past, clips = self._make_memory(stack, recorder)
-        parts = replace(crew.parts(recorder, past, clips), sinks=sinks)
+        parts = replace(crew.parts(recorder, past, clips), sinks=sinks, log=self._log_line)
         self._screen = self._make_screen(session, parts, crew)
         self._loop(session, crew.pilot, parts, self._screen)
 
@@ -181,7 +181,7 @@ class _Drive:
         """Return what keeps the last 20 s and the clips of events; begin the video."""
         if (record := self._record_to()) is not None:
             record.parent.mkdir(parents=True, exist_ok=True)
-            recorder.start(record)
+            recorder.start(record, to_the_end=self._settings.record_folder is not None)
         past, settings = stack.enter_context(Past()), asdict(self._settings)
         folder = self._clips_folder()
         clips = Clips(folder, past, recorder, self._say, self._fail, settings=settings)

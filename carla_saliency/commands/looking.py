@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from carla_saliency.commands.parts import Parts, Sink
@@ -42,6 +42,7 @@ class Looks:
         weather: That a key chose last; "" = as at the start.
         spawn: Where a key put the car last, or how fast a recorded drive is played; "" = as at the
             start.
+        bookmarks: That the record was not told yet.
     """
 
     paused: bool = False
@@ -55,6 +56,7 @@ class Looks:
     event: int | None = None
     weather: str = ""
     spawn: str = ""
+    bookmarks: list[Event] = field(default_factory=list)
 
     def say(self, text: str, tone: Tone = "high") -> None:
         """Show one line for some seconds."""
@@ -162,6 +164,7 @@ class Looking:
         frame_id = shown.frame_id if newest is None else min(shown.frame_id, newest.frame_id)
         event = Event(EventKind.BOOKMARK, frame_id, "")
         number = self._parts.clips.add(event, shown.sim_s)
+        self._looks.bookmarks.append(event)
         self._looks.say(f"bookmark, event {number}")
 
     def next_event(self, by: int) -> None:

@@ -125,6 +125,7 @@ class Parts:
         tick_s: Simulated seconds of a tick.
         source: Where the pictures are waited for, for the bar of milliseconds.
         sinks: Are each given every finished step: the record, the streams.
+        log: Is told, for the record, what a person changed in the world.
     """
 
     pilot: PilotControls
@@ -145,3 +146,4 @@ class Parts:
     source: str = "server"
     masks: Masks = field(default_factory=Masks)
     sinks: tuple[Sink, ...] = ()
+    log: Callable[[str], None] = lambda line: None

@@ -174,6 +174,10 @@ class Screen:
             masks=masks.rectangles if masks.in_force else (),
             map_scale=self._painter.map_scale(step),
         )
+        bookmarks, self._looks.bookmarks = self._looks.bookmarks, []
+        if bookmarks:
+            events = (*step.findings.events, *bookmarks)
+            step = replace(step, findings=replace(step.findings, events=events))
         with self._timer.section("keep"):
             for sink in self._parts.sinks:
                 sink(step, extras)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +24,7 @@ MapPicture = Callable[[DriveStep, Extras], Image | None]
 LOCAL = "127.0.0.1"
 DATA_PORT, PAGE_PORT = 9876, 9090  # Rerun's own habits
 MEMORY = "2GB"  # what the viewer keeps; then it forgets the oldest steps
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 PATIENCE_S = 2.0  # for a viewer that does not take the last step
 
 
@@ -71,6 +76,7 @@ class RerunStream:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C ends the drive, not the viewer
+            preexec_fn=None if self.page is None else _end_with_us(),
         )
         self._newest: Newest | None = Newest("Rerun", self._send, fail)
         say("Rerun: its viewer opens" if self.page is None else f"Rerun: open {self.page}")
@@ -116,6 +122,14 @@ class RerunStream:
             self._gone = True
             if self._newest is not None:
                 self._fail("--rerun: Rerun's viewer has gone; the drive goes on without it")
+
+
+def _end_with_us() -> Callable[[], object] | None:
+    """Return what makes a new process end with this one, also by a kill; None if nothing does."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl  # looked up here: little may be done between fork and exec
+    return partial(prctl, _DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _window() -> list[str]:

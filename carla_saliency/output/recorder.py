@@ -43,6 +43,7 @@ class Recorder:
     Attributes:
         status: For the window.
         seconds: Simulated seconds in the file at hand, or in the last one.
+        to_the_end: The video at hand belongs to a record of the whole drive.
 
     Raises:
         BadInputError: With a past, if the size is odd, the rate not positive, or there is no such
@@ -72,6 +73,7 @@ class Recorder:
         self._count = 0
         self.status: Status = "off"
         self.seconds = 0.0
+        self.to_the_end = False
 
     def __enter__(self) -> Recorder:
         return self
@@ -95,8 +97,12 @@ class Recorder:
         """Whether `write` does anything: there is a video, or a past to be remembered."""
         return self._encoder is not None
 
-    def start(self, path: Path) -> None:
+    def start(self, path: Path, to_the_end: bool = False) -> None:
         """Begin a video.
+
+        Args:
+            path: An .mp4 file.
+            to_the_end: It belongs to a record of the whole drive: nobody should end it before.
 
         Raises:
             BadInputError: If it can't be written.
@@ -110,7 +116,7 @@ class Recorder:
         encoder.between(lambda: encoder.sinks.append(file.write))
         self._encoder, self._file = encoder, file
         self._count = 0
-        self.status, self.seconds = "on", 0.0
+        self.status, self.seconds, self.to_the_end = "on", 0.0, to_the_end
 
     def stop(self) -> None:
         """Finish the video, if there is one."""

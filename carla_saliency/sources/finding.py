@@ -131,6 +131,12 @@ class _Finder:
 
 
 def _by_name(path: Path) -> Source | None:
+    """Return the source that a file's name promises; None if it promises none.
+
+    A pipe or a device promises none: reading it could wait for ever.
+    """
+    if path.exists() and not path.is_file():
+        return None
     suffix = path.suffix.lower()
     if suffix in PICTURES:
         return PictureFile(path)
