@@ -123,7 +123,7 @@ class Recorder:
         file, self._file = self._file, None
         if file is None:
             return
-        self.status = "off"
+        self.status, self.to_the_end = "off", False
         try:
             self._end(file)
         finally:  # also if a person stops the drive just now

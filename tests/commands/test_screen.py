@@ -96,6 +96,9 @@ class World:
         self.changes.append("put back")
 
 
+WITH = ("guest", "follows", "sinks", "log")  # what parts can be made with
+
+
 def picture_of(frame_id: int) -> Image:
     """A road with lines that wander, so that every frame steers differently."""
     image = np.full((360, 640, 3), 90, np.uint8)
@@ -185,7 +188,7 @@ def make_screen(parts, riders, tmp_path, monkeypatch) -> Iterator[Callable[..., 
         questions = Questions(riders["A"].steering, Options())
 
         def make(**more: Any) -> Screen:
-            changed = {name: more.pop(name) for name in ("guest", "follows") if name in more}
+            changed = {name: more.pop(name) for name in WITH if name in more}
             return Screen(
                 Painter(SIZE, contract, 70.0, 50.0),
                 window,
@@ -600,3 +603,37 @@ def test_a_wish_that_cannot_be_fulfilled_is_a_line_and_not_the_end(screen) -> No
     screen.attend(no_wait)
     assert not screen.quit
     assert screen._looks.notice[0] == "no event so far; Y keeps this moment"
+
+
+def test_the_record_is_told_of_bookmarks_and_of_what_changed_in_the_world(make_screen) -> None:
+    steps: list[DriveStep] = []
+    lines: list[str] = []
+    screen = make_screen(sinks=(lambda step, extras: steps.append(step),), log=lines.append)
+    screen.finish(make_step(1))
+    press(pygame.K_y)
+    press(pygame.K_c)
+    press(pygame.K_BACKSPACE)
+    screen.attend(no_wait)
+    screen.finish(make_step(2))
+    screen.finish(make_step(3))
+    told = [[(event.kind, event.frame_id) for event in step.findings.events] for step in steps]
+    assert told == [[], [(EventKind.BOOKMARK, 1)], []]
+    assert lines == ["weather: WetNoon", "to spawn point 7"]
+
+
+def test_the_video_of_a_record_is_not_ended_before_the_drive(make_screen, parts, tmp_path) -> None:
+    screen = make_screen()
+    parts.recorder.start(tmp_path / "drive.mp4", to_the_end=True)
+    screen.finish(make_step(1))
+    press(pygame.K_r)
+    screen.attend(no_wait)
+    screen.finish(make_step(2))
+    assert parts.recorder.status == "on"
+    assert screen._looks.notice[0] == "the whole drive is recorded: its video ends with it"
+    parts.recorder.stop()
+    press(pygame.K_r)  # and later videos are as ever
+    screen.attend(no_wait)
+    assert parts.recorder.status == "on"
+    press(pygame.K_r)
+    screen.attend(no_wait)
+    assert parts.recorder.status != "on"
