@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
 import sys
 from argparse import HelpFormatter
@@ -69,6 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_FAILED
     except stopping.Stopped as stopped:
         return stopped.exit_code
+    except BrokenPipeError:  # whoever read what is said (head, for example) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also at Python's own end
+        return EXIT_FAILED
 
 
 def _run(arguments: list[str]) -> int:

@@ -144,3 +144,12 @@ def test_a_config_that_only_has_comments_is_the_defaults(tmp_path, capsys) -> No
 def test_a_value_of_the_wrong_kind_is_said_in_words(arguments, said, capsys) -> None:
     assert cli.main(["drive", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m carla_saliency doctor | true; echo ${{PIPESTATUS[0]}}"
+    ended = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert ended.stdout == "1\n"
+    assert ended.stderr == ""

@@ -96,7 +96,11 @@ class _Work:
             BadInputError: If it can't be written.
         """
         out = first = Path(self._settings.out) / TABLE
-        first.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            first.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = error.strerror
+            raise BadInputError(f"--out {first.parent} can't be made: {why}") from None
         number = 2
         while out.exists() or out.with_suffix(".parquet").exists():  # both have one name
             out = first.with_stem(f"{first.stem}-{number}")
