@@ -30,6 +30,7 @@ FACTS = Facts(
 
 def without_steps(folder: Path) -> Path:
     path = folder / FILE_NAME
+    folder.mkdir()
     with RecordWriter(folder, FACTS, pytest.fail):
         begun = path.read_bytes()
     path.write_bytes(begun)
