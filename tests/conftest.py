@@ -47,13 +47,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if (collection_path in WITH_TENSORFLOW) != wanted else None
 
 
+HANDLERS = {
+    number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+}
+
+
 @pytest.fixture(autouse=True)
 def signal_handlers_stay() -> Iterator[None]:
-    """A command that ran in the test's own process leaves its handlers of signals behind."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
+    """A command that ran in the test's own process, or in a fixture, leaves its handlers behind."""
     hook = sys.unraisablehook
+    _give_back_the_signals()
     yield
     sys.unraisablehook = hook
-    for number, handler in before.items():
+    _give_back_the_signals()
+
+
+def _give_back_the_signals() -> None:
+    for number, handler in HANDLERS.items():
         signal.signal(number, handler)
