@@ -90,6 +90,11 @@ def differ(a: Image, b: Image) -> float:
 
 
 def moves(page: Page) -> bool:
+    """Return whether time goes on: more than once, as it does when the first card appears."""
+    return all(_changes(page) for _ in range(3))
+
+
+def _changes(page: Page) -> bool:
     before = picture(page)
     time.sleep(0.4)
     after = picture(page)
