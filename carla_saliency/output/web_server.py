@@ -231,10 +231,11 @@ class WebServer:
         while True:
             await viewer.bell.wait()
             viewer.bell.clear()
-            if (status := self._status(viewer)) != viewer.told:
+            ended = self._ended  # looked at once: it may change while this is sent
+            if (status := self._status(viewer, ended)) != viewer.told:
                 viewer.told = status
                 await viewer.socket.send_str(status)
-            if self._ended:
+            if ended:
                 return
             if viewer.ready and viewer.picture != self._newest.number:
                 viewer.ready = False
@@ -276,7 +277,7 @@ class WebServer:
             self.inbox.append(LetGo())
             self._ring()
 
-    def _status(self, viewer: _Viewer) -> str:
+    def _status(self, viewer: _Viewer, ended: bool) -> str:
         turns = self._turns
         status = {
             "you": viewer.number,
@@ -284,6 +285,6 @@ class WebServer:
             "asker": turns.asker,
             "viewers": len(turns),
             "keys": KEYS,
-            "ended": self._ended,
+            "ended": ended,
         }
         return json.dumps(status)

@@ -213,10 +213,14 @@ def test_a_window_that_loses_the_focus_releases_its_keys(window: Window) -> None
     assert asked(window) == [Manual(Control())]
 
 
-def test_without_a_driver_by_hand_driving_keys_do_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_drives_the_arrows_go_through_the_drive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     with Window((320, 180)) as window:
         press(pygame.K_LEFT)
+        assert asked(window) == [Scrub(-1, seconds=True)]
+        press(pygame.K_w)
         assert asked(window) == []
 
 
