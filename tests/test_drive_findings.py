@@ -32,6 +32,10 @@ ON_TOWN = (*ALONE, "--map", "town", "--model", "ahead.h5", "--headless")
 """`ahead.h5` never steers: it is in its lane for 15.5 s, until the road bends."""
 
 
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
 class Driven:
     """What a drive gave, tick by tick."""
 
@@ -51,9 +55,15 @@ class Driven:
 
     @property
     def found(self) -> list[dict[str, Any]]:
-        """All numbers but what depends on how long the server had run before."""
+        """All numbers but what depends on how long the server had run before.
+
+        Means over time do in their last bits: the length of a tick is a difference of such times.
+        """
         before = {"frame", "sim_s", "map_frame"}
-        return [{key: one[key] for key in one if key not in before} for one in self.rows]
+        return [
+            {key: _rounded(value) for key, value in one.items() if key not in before}
+            for one in self.rows
+        ]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from carla_saliency.insight.comparing import Comparing
 from carla_saliency.insight.examiner import Examiner
 from carla_saliency.insight.triggers import Triggers
 
+TINY_S = 1e-6  # simulated times are sums of ticks
 CHECK_EVERY_S = 1.0  # what of the map check costs as much as a map
 BLOBS_EVERY = 10  # frames
 NOVELTY_EVERY = 2  # maps
@@ -125,7 +126,8 @@ class Analyst:
             if not same_method or by is not examiner:
                 self._forget()
         self._last = frame.frame_id, explanation, examiner
-        full = frame.sim_s - self._checked_s >= CHECK_EVERY_S or frame.sim_s < self._checked_s
+        since_s = frame.sim_s - self._checked_s
+        full = since_s >= CHECK_EVERY_S - TINY_S or since_s < 0
         if full:
             self._checked_s = frame.sim_s
         if self._maps % (self._every or 1) == 0:

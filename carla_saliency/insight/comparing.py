@@ -102,7 +102,7 @@ class Comparing:
             return None, self._ended()
         difference = commands[1] - commands[0]
         self._recent.append((frame.sim_s, abs(difference)))
-        while self._recent[0][0] <= frame.sim_s - WINDOW_S:
+        while self._recent[0][0] <= frame.sim_s - WINDOW_S + TINY_S:
             self._recent.popleft()
         event = self._watch(frame.frame_id, frame.sim_s, difference)
         return Comparison(difference, self._alike(step.decision)), event
