@@ -35,6 +35,30 @@ CACHE = tempfile.mkdtemp(prefix="carla-saliency-tests-")
 os.environ["XDG_CACHE_HOME"] = CACHE
 atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 
+SLOW = {  # as a whole: together three quarters of the time of all that is not marked slow by itself
+    HERE / name
+    for name in (
+        *("network/test_bad_files.py", "network/test_black_box.py", "network/test_onnx_file.py"),
+        *("network/test_layer_gradients.py", "commands/test_replay.py"),
+        *("commands/test_replay_window.py", "commands/test_screen.py", "draw/test_painter.py"),
+        *("draw/test_every_meaning.py", "draw/test_window_states.py", "draw/test_inspecting.py"),
+        *("draw/test_feature_maps.py", "server/render/test_renderer.py"),
+        *("server/scene/test_scene_builder.py", "server/test_with_carla_client.py"),
+        *("server/roads/test_against_carla_map.py", "output/test_past.py", "output/test_clips.py"),
+        *("output/test_video.py", "output/test_video_repair.py", "live/test_foxglove_stream.py"),
+        *("sim/test_lane.py", "test_explain_command.py", "test_explain_drives.py", "test_cli.py"),
+        *("test_planted_pixel.py", "test_replay_odd_cases.py", "test_api.py"),
+    )
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before -m chooses among them."""
+    for item in items:
+        if item.path in SLOW:
+            item.add_marker("slow")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--tensorflow", action="store_true", help="the tests with TensorFlow alone")
