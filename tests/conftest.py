@@ -48,6 +48,8 @@ SLOW = {  # as a whole: together three quarters of the time of all that is not m
         *("output/test_video.py", "output/test_video_repair.py", "live/test_foxglove_stream.py"),
         *("sim/test_lane.py", "test_explain_command.py", "test_explain_drives.py", "test_cli.py"),
         *("test_planted_pixel.py", "test_replay_odd_cases.py", "test_api.py"),
+        *("export/test_export_command.py", "insight/test_novelty.py", "output/test_web.py"),
+        *("record/test_record_file.py", "output/test_codecs.py", "sources/test_source_videos.py"),
     )
 }
 
