@@ -27,11 +27,13 @@ def install() -> None:
     """From now on the first signal raises `Stopped` in the main thread, further ones do nothing.
 
     Once it was raised the program is putting things back: a second Ctrl-C must not break that off.
+    One that whoever started this wants to be ignored (SIGHUP by nohup) stays so.
     """
     _asked.clear()
     sys.unraisablehook = _unraisable
     for number in _NUMBERS:
-        signal.signal(number, _on_signal)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _on_signal)
 
 
 def check() -> None:

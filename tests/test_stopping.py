@@ -97,3 +97,13 @@ def test_what_python_drops_of_a_stop_is_not_said_and_everything_else_is(capsys) 
     other = Careless(ValueError("a true fault"))
     del other
     assert "a true fault" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_what_whoever_started_it_wants_to_be_ignored_is_ignored(number) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    stopping.install()
+    os.kill(os.getpid(), number)
+    stopping.check()
+    with pytest.raises(stopping.Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -43,13 +43,13 @@ def connecting_card(waiting: Waiting, steering: Steering) -> Interlude:
 
 
 def show_until_left(window: Viewer, paint: Callable[[], None]) -> None:
-    """Show something until the person leaves.
+    """Show something until the person leaves, or nobody looks any more.
 
     Args:
         window: Is open.
         paint: Paints it, again and again: the window may have been covered.
     """
-    while Quit() not in window.requests():
+    while window.watched and Quit() not in window.requests():
         paint()
         window.pump()
         time.sleep(AWAKE_S)

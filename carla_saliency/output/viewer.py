@@ -15,6 +15,10 @@ class Viewer(Protocol):
     def view(self) -> View:
         """What the person has set for the look of the picture."""
 
+    @property
+    def watched(self) -> bool:
+        """Whether a person may be looking."""
+
     def show(self, picture: Image) -> None:
         """Show a picture, RGB uint8 (H, W, 3), that is not changed afterwards."""
 
@@ -40,6 +44,11 @@ class Both:
     def view(self) -> View:
         """What the person has set for the look of the picture, in either."""
         return self._first.view
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person may be looking at either."""
+        return self._first.watched or self._second.watched
 
     def show(self, picture: Image) -> None:
         """Show a picture, RGB uint8 (H, W, 3), in both."""

@@ -77,6 +77,11 @@ class WebWindow:
         """Opacity, help and text, as set with the keys."""
         return self.controls.view
 
+    @property
+    def watched(self) -> bool:
+        """Whether a page is open."""
+        return self._server is not None and self._server.has_viewers
+
     def show(self, picture: Image) -> None:
         """Show a picture, RGB uint8 (H, W, 3), that is not changed afterwards; returns at once."""
         if self._server is None:
@@ -123,9 +128,12 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
+        both = host == "::" and socket.has_dualstack_ipv6()  # who says everywhere means IPv4 too
+        return socket.create_server(address[:2], family=family, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:
+        why = "that is no name of a computer"  # which Python can't encode
+        if isinstance(error, OSError):
+            why = (error.strerror or str(error)).partition(" (while attempting")[0].lower()
         other = port + 1 if 0 < port < 65535 else 8080
         raise BadInputError(
             f"--web can't listen on port {port} of {host} ({why}); choose another, for example "

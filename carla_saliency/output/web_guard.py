@@ -33,9 +33,17 @@ def refusal(path: str, headers: tuple[str | None, str | None], token: str, name:
         return WRONG_TOKEN
     if not _is_ours(host or "", name):
         return WRONG_HOST
-    if origin is not None and urlsplit(origin).netloc.lower() != (host or "").lower():
+    if origin is not None and not _is_from(origin, host or ""):
         return WRONG_ORIGIN
     return ""
+
+
+def _is_from(origin: str, host: str) -> bool:
+    """Return whether an Origin header is that of our own page."""
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # it is no address
+        return False
 
 
 def _is_ours(host: str, name: str) -> bool:

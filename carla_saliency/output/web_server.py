@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
@@ -34,6 +35,8 @@ from carla_saliency.output.web_turns import ANSWER_S, Turns
 PAGE = Path(__file__).with_name("web_page")
 FILES = {"": "index.html", "page.js": "page.js", "page.css": "page.css"}
 SOCKET = "live"
+SILENT = logging.getLogger(f"{__name__}.aiohttp")
+SILENT.setLevel(logging.CRITICAL + 1)
 KEYS = sorted({*STEER, *ASK, *LOOK, REVERSE})
 HEADERS = {
     "Cache-Control": "no-store",
@@ -46,7 +49,7 @@ HEADERS = {
 }
 MOST_VIEWERS = 16
 LONGEST_MESSAGE = 1024  # bytes
-MOST_WAITING = 1000  # messages; a person who is faster does not exist
+MOST_WAITING = 1000  # messages; with more, nobody knows any longer what is held down
 HEARTBEAT_S = 5.0  # a viewer who does not answer half of it later is gone
 LOOK_S, IDLE_S = 0.008, 0.05  # between two looks for a new picture; with nobody there
 END_S = 1.0  # for the viewers to be told that the drive has ended
@@ -107,7 +110,7 @@ class WebServer:
         self._ended = False
         self._failed = False
         self._loop = asyncio.new_event_loop()
-        self.inbox: deque[Told] = deque(maxlen=MOST_WAITING)
+        self.inbox: deque[Told] = deque()
         self.heard_s = 0.0
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self._thread.start()
@@ -115,6 +118,11 @@ class WebServer:
     def show(self, picture: Image) -> None:
         """Let everybody see this picture, unless a newer one comes first; returns at once."""
         self._newest.put(picture)
+
+    @property
+    def has_viewers(self) -> bool:
+        """Whether somebody looks."""
+        return bool(self._viewers)
 
     def stop(self) -> None:
         """Tell the viewers that the drive has ended, and end the thread."""
@@ -134,7 +142,13 @@ class WebServer:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get(f"/{self._token}/{SOCKET}", self._join)
         app.router.add_get(f"/{self._token}/{{file:.*}}", self._file)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=END_S)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=SILENT,  # it has a traceback for each request that is no HTTP
+            handle_signals=False,
+            shutdown_timeout=END_S,
+        )
         await runner.setup()
         for listening in self._listening:
             await web.SockSite(runner, listening).start()
@@ -146,6 +160,7 @@ class WebServer:
                 await asyncio.sleep(LOOK_S)
         finally:
             await runner.cleanup()
+            await self._loop.shutdown_default_executor()
 
     async def _look_for_pictures(self) -> None:
         """Ring at each new picture, until the end.
@@ -188,8 +203,6 @@ class WebServer:
         return web.FileResponse(PAGE / name, headers=HEADERS)
 
     async def _join(self, request: web.Request) -> web.StreamResponse:
-        if len(self._viewers) >= MOST_VIEWERS:
-            return web.Response(status=503, text=f"{MOST_VIEWERS} viewers are here already.\n")
         link = web.WebSocketResponse(
             timeout=END_S,
             heartbeat=self._heartbeat_s,
@@ -197,6 +210,10 @@ class WebServer:
             compress=False,  # a JPEG is as small as it gets
         )
         await link.prepare(request)
+        if len(self._viewers) >= MOST_VIEWERS:
+            await link.send_json({"full": MOST_VIEWERS})
+            await link.close(code=1013)  # try again later
+            return link
         viewer = _Viewer(link, self._turns.join())
         self._viewers.add(viewer)
         self._ring()
@@ -262,13 +279,20 @@ class WebServer:
             case Answer(give):
                 turns.answer(viewer.number, give=give)
             case Key() | Point() | LetGo() if viewer.number == before:
-                self.inbox.append(message)
+                self._put(message)
             case Awake() | Key() | Point() | LetGo():
                 return
         if turns.holder != before:
             self.inbox.append(LetGo())
         if isinstance(message, Ask | Answer):
             self._ring()
+
+    def _put(self, message: Told) -> None:
+        """Hand it to the main thread; where that has not looked for long, nothing is held."""
+        if len(self.inbox) >= MOST_WAITING:
+            self.inbox.clear()
+            message = LetGo()
+        self.inbox.append(message)
 
     def _pass_time(self) -> None:
         before = self._turns.holder

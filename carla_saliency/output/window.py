@@ -129,6 +129,11 @@ class Window:
             return round(width * k), round(height * k)
         return width, height
 
+    @property
+    def watched(self) -> bool:
+        """Whether a person may be looking: always."""
+        return True
+
     def show(self, picture: Image) -> None:
         """Show a picture, RGB uint8 (H, W, 3), as large as the window allows, in its middle.
 

@@ -24,7 +24,7 @@ from carla_saliency.core import (
     Scrub,
 )
 from carla_saliency.errors import BadInputError
-from carla_saliency.output import web_guard, web_jpeg, web_messages
+from carla_saliency.output import web_guard, web_jpeg, web_messages, web_server
 from carla_saliency.output.controls import Controls
 from carla_saliency.output.web import WebWindow
 from carla_saliency.output.web_turns import ANSWER_S, Turns
@@ -174,6 +174,18 @@ def test_what_can_not_be_encoded_is_told_once_and_nothing_else_happens() -> None
     assert "the drive goes on" in lines[1]
 
 
+async def _raw(address: str, path: bytes) -> bytes:
+    """Ask for a path as it stands; return the whole answer."""
+    host, _, token = address.removeprefix("http://").partition("/")
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    head = b"GET /" + token.encode() + path + b" HTTP/1.1\r\nHost: " + host.encode()
+    writer.write(head + b"\r\nConnection: close\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
 async def _never_reads(address: str) -> tuple[socket.socket, bytes]:
     """Open a web socket by hand and leave it at that."""
     host, _, path = address.removeprefix("http://").partition("/")
@@ -213,6 +225,27 @@ def test_a_viewer_that_never_reads_slows_nobody() -> None:
 
 
 # ------------------------------------------------------------------ keys and mouse
+
+
+def test_a_key_that_was_held_while_nobody_listened_is_let_go() -> None:
+    async def look(web: WebWindow, join: Join) -> None:
+        viewer = await join()
+        await viewer.until(holder=1)
+        await viewer.key("ArrowUp")
+        web.pump()
+        until_s = time.monotonic() + PATIENCE_S
+        while not web.controls.holds("web"):
+            assert time.monotonic() < until_s
+            await asyncio.sleep(0.01)
+            web.pump()
+        await viewer.key("ArrowUp", down=False)
+        for x in range(web_server.MOST_WAITING + 100):  # and the main thread is busy
+            await viewer.say("point", kind="move", x=x, y=1)
+        await asyncio.sleep(0.5)
+        web.pump()
+        assert not web.controls.holds("web")
+
+    run(look)
 
 
 def test_keys_and_mouse_of_the_page_are_those_of_the_window() -> None:
@@ -384,7 +417,76 @@ def test_without_the_token_there_is_one_plain_line() -> None:
             assert "default-src 'none'" in headers["Content-Security-Policy"]
             assert "http:" not in text.replace('"http:', ""), "nothing comes from elsewhere"
         assert (await get(web.address + "other"))[0] == 404
-        assert (await get(web.address + "%2e%2e/web.py"))[0] in (403, 404)
+
+    run(look)
+
+
+@pytest.mark.parametrize("path", ["../web.py", "%2e%2e/web.py", "%2e%2e%2fweb.py", "..%5cweb.py"])
+def test_nothing_outside_of_the_page_is_served(path: str) -> None:
+    async def look(web: WebWindow, join: Join) -> None:
+        answer = await _raw(web.address, path.encode())  # a client would tidy the path first
+        assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 403"))
+        assert b"import" not in answer
+
+    run(look)
+
+
+def test_what_is_no_request_is_refused_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    async def look(web: WebWindow, join: Join) -> None:
+        assert (await _raw(web.address, b"\xff\xfe/")).split()[1] == b"400"
+        assert (await get(web.address, origin="http://[::1"))[0] == 403
+
+    assert len(run(look)) == 1, "the address alone"
+    assert capfd.readouterr().err == ""
+
+
+def test_one_viewer_too_many_is_told_so() -> None:
+    async def look(web: WebWindow, join: Join) -> None:
+        viewers = [await join() for _ in range(web_server.MOST_VIEWERS)]
+        await viewers[0].until(viewers=web_server.MOST_VIEWERS)
+        late = await join()
+        said = await asyncio.wait_for(late.link.receive(), PATIENCE_S)
+        assert json.loads(said.data) == {"full": web_server.MOST_VIEWERS}
+        said = await asyncio.wait_for(late.link.receive(), PATIENCE_S)
+        assert said.type is aiohttp.WSMsgType.CLOSE
+        await viewers[0].until(viewers=web_server.MOST_VIEWERS)
+
+    run(look)
+
+
+def test_everywhere_is_by_both_kinds_of_address() -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this computer has no IPv6")
+    with (
+        WebWindow("::", 0, Controls(), lambda line: None) as web,
+        socket.create_connection(("127.0.0.1", int(web.address.split(":")[2].split("/")[0]))),
+        socket.create_connection(("::1", int(web.address.split(":")[2].split("/")[0]))),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "8.8.8.8"])
+def test_a_name_that_can_not_be_listened_on_is_one_line(host: str) -> None:
+    with (
+        pytest.raises(BadInputError, match=r"--web can't listen on port 0 of") as refused,
+        WebWindow(host, 0, Controls(), lambda line: None),
+    ):
+        pass
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).count("(") == 1
+
+
+def test_a_page_is_watched_as_long_as_it_is_open() -> None:
+    async def look(web: WebWindow, join: Join) -> None:
+        assert not web.watched
+        viewer = await join()
+        await viewer.until(viewers=1)
+        assert web.watched
+        await viewer.link.close()
+        until_s = time.monotonic() + PATIENCE_S
+        while web.watched:
+            assert time.monotonic() < until_s
+            await asyncio.sleep(0.01)
 
     run(look)
 

@@ -39,7 +39,9 @@ function connect() {
     link = null;
     forget();
     if (!state.ended) {
-      say("No answer: the drive has ended, or the connection is lost. Trying again …");
+      say(state.full
+        ? `${state.full} viewers are here already, the most that there may be. Trying again …`
+        : "No answer: the drive has ended, or the connection is lost. Trying again …");
       setTimeout(connect, AGAIN_MS);
     }
     tell();
@@ -47,6 +49,10 @@ function connect() {
 }
 
 function take(status) {
+  if (status.full) {
+    state.full = status.full;
+    return;
+  }
   const before = inControl();
   state = status;
   ours = new Set(state.keys);
