@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import made_logs
+import made_videos
 import numpy as np
 import pytest
 
@@ -433,3 +437,80 @@ def test_a_pipe_is_refused_and_not_waited_for(capsys) -> None:
     os.mkfifo("pipe.mp4")
     assert cli.main(["explain", "pipe.mp4"]) == 2
     assert "pipe.mp4 can't be explained" in capsys.readouterr().err
+
+
+def made_video(path: Path, ticks: list[int]) -> Path:
+    """Pictures that a network can be shown, at these times in twentieths of a second."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 255, (18, 32, 3), np.uint8).repeat(20, 0).repeat(20, 1)]
+    return made_videos.write(path, pictures * len(ticks), ticks=ticks)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_the_video_keeps_the_times_of_its_source(codec: str) -> None:
+    ticks = [0, 1, 2, 30, 31, 90, 100]
+    made_video(Path("a.mkv"), ticks)
+    assert cli.main(["explain", "a.mkv", "--codec", codec, "--res", "320x90"]) == 0
+    with av.open("a.contrast.mp4") as video:
+        times = [frame.time for frame in video.decode(video=0)]
+        length_s = float(video.duration / av.time_base)
+    assert times == pytest.approx([tick / 20 for tick in ticks], abs=1e-3)
+    assert length_s == pytest.approx(5.0, abs=0.3)
+    assert [float(row["time_s"]) for row in rows()] == pytest.approx([tick / 20 for tick in ticks])
+
+
+def test_a_logs_own_clock_does_not_stretch_its_video() -> None:
+    made_logs.tub_1(Path("log"), [0.0] * 4)
+    last = Path("log/record_3.json")  # after an hour's pause
+    last.write_text(last.read_text().replace('"milliseconds": 1150', '"milliseconds": 3600000'))
+    Path("mine.keras").write_bytes(SHIPPED_NETWORK.read_bytes())  # takes pictures of any size
+    assert cli.main(["explain", "log", "--model", "mine.keras", "--res", "320x90"]) == 0
+    with av.open("log.contrast.mp4") as video:
+        assert float(video.duration / av.time_base) < 1
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_not_this_folder(name: str, capsys) -> None:
+    save("a.png")
+    assert cli.main(["explain", name]) == 2
+    assert "an input is empty: give a picture" in capsys.readouterr().err
+    assert [path.name for path in Path().iterdir()] == ["a.png"]
+
+
+def test_a_name_of_two_lines_is_said_in_one(capsys) -> None:
+    assert cli.main(["explain", "a\nb.png"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_results_are_no_inputs_of_the_next_run(capsys) -> None:
+    save("a.png")
+    for _ in range(2):
+        assert cli.main(["explain", "."]) == 0
+        assert cli.main(["explain", "*.png", "--layer", "all", "--activations", "conv1"]) == 0
+    names = {path.name for path in Path().glob("*.png")}
+    assert {"a.contrast.png", "a.contrast-2.png", "a.contrast.layers-2.png"} <= names
+    assert not [name for name in names if name.count("contrast") > 1]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount the small disk that this fills")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_gets_full_is_what_is_told_and_nothing_else(small_disk: Path, capfd) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (40, 360, 640, 3), np.uint8)
+    made_videos.write(Path("a.mkv"), noise)
+    assert cli.main(["explain", "a.mkv", "--out", str(small_disk)]) == 1
+    out, err = capfd.readouterr()
+    assert len(err.splitlines()) == 1
+    assert "a.contrast.mp4 can't be written any further (No space left on device)" in err
+    assert "rows" not in out + err
+    assert not (small_disk / "explain.parquet").exists()
+    assert (small_disk / "explain.csv").exists()

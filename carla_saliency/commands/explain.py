@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from carla_saliency import factory, stopping
 from carla_saliency.commands.explain_asking import Asking, Explained
-from carla_saliency.commands.explain_checks import check, require_same_grid, total
+from carla_saliency.commands.explain_checks import check, is_result, require_same_grid, total
 from carla_saliency.commands.explain_saying import Skipped, bar
 from carla_saliency.commands.explain_sheets import Sheets
 from carla_saliency.commands.recorded import recorded_drive
@@ -46,7 +46,7 @@ def run(settings: ExplainSettings) -> int:
         CarlaSaliencyError: If the disk is full.
     """
     factory.require_method(settings.method)
-    sources = find_sources(settings.images, recorded_drive)
+    sources = find_sources(settings.images, recorded_drive, is_result)
     check(settings, sources)
     steering = factory.load_steering(settings)
     for line in steering.lines():
@@ -58,17 +58,24 @@ def run(settings: ExplainSettings) -> int:
         work.settle()
     if not readable:
         raise BadInputError(f"nothing could be explained: {work.skipped.summary}")
-    with bar("explaining", total(sources)) as advance, work.table() as table:
+    with work.table() as table:  # closes it in any case; the first error is the one that tells
         try:
-            for source in readable:
-                work.draw(source, table, advance)
-        finally:  # also if a person stops it: what is done is there
-            table.close()
-            sys.stdout.write(f"{table.path}, {table.parquet.name}: {table.count} rows\n")
+            with bar("explaining", total(sources)) as advance:
+                for source in readable:
+                    work.draw(source, table, advance)
+        except stopping.Stopped:  # what is done is there
+            _close(table)
+            raise
+        _close(table)
     if work.skipped.count:
         sys.stderr.write(f"carla-saliency: {work.skipped.summary}\n")
         return EXIT_SOME_BROKEN
     return 0
+
+
+def _close(table: MapTable) -> None:
+    table.close()
+    sys.stdout.write(f"{table.path}, {table.parquet.name}: {table.count} rows\n")
 
 
 class _Work:
@@ -225,8 +232,10 @@ class _Work:
                     picture = self._sheets.film(title, one.frame, one.explanation, self._size)
                     if video is None:  # its size is that of the first picture
                         size = picture.shape[1], picture.shape[0]
-                        video = stack.enter_context(Video(out, size, source.rate, self._options))
-                    video.write(picture)
+                        video = stack.enter_context(
+                            Video(out, size, source.rate, self._options, source.keeps_times)
+                        )
+                    video.write(picture, one.picture.time_s or 0.0)
             finally:  # also if a person stops it: what is done is there
                 stack.close()
                 sys.stdout.write(f"{out}: {video.count if video else 0} frames\n")

@@ -103,7 +103,9 @@ class Asking:
             self.steering.feed.forget()
             if source.moving:
                 self._explainer = self._make_explainer()
-        sim_s = picture.number / source.rate  # a log's own clock may have been set back
+        sim_s = picture.number / source.rate
+        if source.keeps_times and picture.time_s is not None:
+            sim_s = picture.time_s
         speed_mps = self._settings.speed / 3.6 if picture.speed_mps is None else picture.speed_mps
         self._frames += 1  # a number of its own: two maps of one number count once for the scale
         return Frame(self._frames, sim_s, picture.image, picture.tags, speed_mps)

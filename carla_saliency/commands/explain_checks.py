@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from carla_saliency.commands.recorded import RecordedDrive
 from carla_saliency.core import Contract
 from carla_saliency.errors import BadInputError
+from carla_saliency.saliency import METHODS
 from carla_saliency.settings import ExplainSettings
 from carla_saliency.sources import Source
+
+_OWN = re.compile(
+    rf".+\.(({'|'.join(map(re.escape, (*METHODS, 'change')))})(\.layers)?|[\w.-]+\.activations)"
+    r"(-\d+)?\.(png|mp4)"
+)
+
+
+def is_result(path: Path) -> bool:
+    """Return whether a file has a name that `explain` gives: it is no input of the next run."""
+    return _OWN.fullmatch(path.name) is not None
 
 
 def check(settings: ExplainSettings, sources: Sequence[Source]) -> None:

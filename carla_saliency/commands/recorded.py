@@ -30,7 +30,7 @@ class RecordedDrive:
         BadInputError: If the record was not finished.
     """
 
-    moving = True
+    moving, keeps_times = True, False
 
     def __init__(self, path: Path) -> None:
         self.path = path

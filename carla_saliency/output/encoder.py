@@ -60,9 +60,10 @@ class Encoder:
         size: (width, height) of the pictures in pixels, both even.
         rate: Pictures per simulated second.
         options: How they are encoded.
+        clock_hz: Numbers per second; `rate` if each picture has the next number.
 
     Attributes:
-        count: Pictures handed in so far: the next one's number.
+        count: The number of the next picture: how many were handed in, unless they had their own.
         sinks: Are each given every piece, in the encoder's thread; to be changed before the first
             picture, or by a job that is handed to `between`. They must not raise.
 
@@ -70,7 +71,13 @@ class Encoder:
         BadInputError: If the size is odd, the rate not positive, or there is no such encoder.
     """
 
-    def __init__(self, size: tuple[int, int], rate: float, options: VideoOptions = H264) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        rate: float,
+        options: VideoOptions = H264,
+        clock_hz: int | None = None,
+    ) -> None:
         width, height = size
         if width < 2 or height < 2 or width % 2 or height % 2:
             raise BadInputError(
@@ -83,6 +90,7 @@ class Encoder:
         self.count = 0
         self.sinks: list[Callable[[Piece], None]] = []
         self._rate, self._options = exact_rate(rate), options
+        self._clock = Fraction(clock_hz or self._rate)
         self._shape = (height, width, 3)
         self._codec: VideoCodecContext | None = None
         self._items: SimpleQueue[tuple[int, Image] | Callable[[], None] | None] = SimpleQueue()
@@ -94,12 +102,13 @@ class Encoder:
         self._done: SimpleQueue[None] = SimpleQueue()
         self._thread: Thread | None = None  # begins with the first picture or job
 
-    def write(self, picture: Image, wait: bool = True) -> None:
+    def write(self, picture: Image, wait: bool = True, number: int = 0) -> None:
         """Hand in one picture.
 
         Args:
             picture: RGB, uint8, (height, width, 3); must not be changed afterwards.
             wait: While the encoder is behind; else this one is left out then.
+            number: Of the picture, if it is later than the next one's.
 
         Raises:
             ValueError: If the picture has another size, or the encoder is closed.
@@ -111,6 +120,7 @@ class Encoder:
             )
         self._begin()
         self.check()
+        self.count = max(self.count, number)
         if wait or not self._room.empty():
             self._room.get()
             self._items.put((self.count, picture))
@@ -198,7 +208,7 @@ class Encoder:
             frame = rgb.reformat(
                 format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", threads=1
             )
-            frame.pts, frame.time_base = number, 1 / self._rate
+            frame.pts, frame.time_base = number, 1 / self._clock
             packets = self._codec.encode(frame)
         return [Piece(bytes(one), one.pts or 0, one.is_keyframe) for one in packets]
 
@@ -207,7 +217,7 @@ class Encoder:
         assert isinstance(codec, VideoCodecContext)
         codec.height, codec.width, _ = self._shape
         codec.pix_fmt = "yuv420p"
-        codec.framerate, codec.time_base = self._rate, 1 / self._rate
+        codec.framerate, codec.time_base = self._rate, 1 / self._clock
         codec.options = self._options.told(float(self._rate))
         return codec
 

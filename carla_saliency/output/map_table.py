@@ -163,9 +163,10 @@ def copy_to_parquet(table: Path, copy: Path) -> None:
     try:
         rows.sink_parquet(copy)
     except (OSError, pl.exceptions.PolarsError) as error:
+        copy.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise CarlaSaliencyError(
-            f"{copy} can't be written ({reason}); {table} has all rows"
+            f"{copy} can't be written ({reason}): free some space; {table} has its rows"
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +21,7 @@ from carla_saliency.output.faststart import make_faststart
 
 log = logging.getLogger(__name__)
 
+CLOCK_HZ = 90_000  # MPEG's: the usual rates are whole numbers of it
 FRAGMENTED = {  # written in pieces that need nothing later: a kill -9 costs the last piece only
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
     "frag_duration": "250000",  # microseconds: a piece is at most a quarter of a second
@@ -38,6 +40,7 @@ class VideoFile:
         size: (width, height) of the pictures in pixels.
         rate: Pictures per simulated second.
         options: How they were encoded.
+        clock_hz: Numbers of pictures per second; `rate` if each has the next one.
 
     Attributes:
         path: The file.
@@ -48,14 +51,20 @@ class VideoFile:
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], rate: float, options: VideoOptions = H264
+        self,
+        path: Path,
+        size: tuple[int, int],
+        rate: float,
+        options: VideoOptions = H264,
+        clock_hz: int | None = None,
     ) -> None:
         self.path, self.note = path, ""
         self._rate = exact_rate(rate)
+        self._clock = Fraction(clock_hz or self._rate)
         self._container, self._is_new = _open(path)
         width, height = size
         self._stream = self._container.add_mux_stream(
-            options.codec, rate=self._rate, width=width, height=height, time_base=1 / self._rate
+            options.codec, rate=self._rate, width=width, height=height, time_base=1 / self._clock
         )
         self._first: int | None = None
         self._trouble: BaseException | None = None
@@ -115,7 +124,7 @@ class VideoFile:
             self._first = piece.number
         packet = av.Packet(piece.data)
         packet.pts = packet.dts = piece.number - self._first
-        packet.duration, packet.time_base = 1, 1 / self._rate
+        packet.duration, packet.time_base = round(self._clock / self._rate), 1 / self._clock
         packet.is_keyframe = piece.key
         packet.stream = self._stream
         self._container.mux_one(packet)
@@ -129,21 +138,29 @@ class Video:
         size: (width, height) of the pictures in pixels, both even.
         rate: Pictures per simulated second.
         options: How they are encoded.
+        keeps_times: Each picture is shown at a time of its own, not evenly.
 
     Attributes:
         path: The file.
+        count: Pictures that were handed in.
 
     Raises:
         BadInputError: If the size is odd, the rate not positive, or the file can't be written.
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], rate: float, options: VideoOptions = H264
+        self,
+        path: Path,
+        size: tuple[int, int],
+        rate: float,
+        options: VideoOptions = H264,
+        keeps_times: bool = False,
     ) -> None:
-        self.path = path
-        self._rate = rate
-        self._encoder = Encoder(size, rate, options)
-        self._file = VideoFile(path, size, rate, options)
+        self.path, self.count = path, 0
+        self._rate, self._keeps_times = rate, keeps_times
+        clock_hz = CLOCK_HZ if keeps_times else None
+        self._encoder = Encoder(size, rate, options, clock_hz)
+        self._file = VideoFile(path, size, rate, options, clock_hz)
         self._encoder.sinks.append(self._file.write)
         self._closed = False
 
@@ -164,27 +181,24 @@ class Video:
             log.warning("%s", trouble)  # the first error is the one that tells
 
     @property
-    def count(self) -> int:
-        """Return how many pictures were handed in."""
-        return self._encoder.count
-
-    @property
     def seconds(self) -> float:
         """Return how many simulated seconds were handed in."""
         return float(self.count / exact_rate(self._rate))
 
-    def write(self, picture: Image) -> None:
+    def write(self, picture: Image, at_s: float = 0.0) -> None:
         """Hand in one picture; waits while the encoder is behind.
 
         Args:
             picture: RGB, uint8, (height, width, 3); must not be changed afterwards.
+            at_s: When it is shown, after the one before it; only if the video keeps times.
 
         Raises:
             ValueError: If the picture has another size, or the video is closed.
             CarlaSaliencyError: If an earlier picture could not be written.
         """
         self._file.check()
-        self._encoder.write(picture)
+        self._encoder.write(picture, number=round(at_s * CLOCK_HZ) if self._keeps_times else 0)
+        self.count += 1
 
     def close(self) -> None:
         """Write what is left and finish the file; without any picture none is left behind.

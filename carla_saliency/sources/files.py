@@ -20,7 +20,7 @@ class PictureFile:
         path: The file.
     """
 
-    moving = False
+    moving = keeps_times = False
     rate = 1.0
     count: int | None = 1
 

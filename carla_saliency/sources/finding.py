@@ -27,7 +27,9 @@ EXPECTED = (
 
 
 def find_sources(
-    names: Sequence[str], folder_source: Callable[[Path], Source | None] = lambda path: None
+    names: Sequence[str],
+    folder_source: Callable[[Path], Source | None] = lambda path: None,
+    is_left_out: Callable[[Path], bool] = lambda path: False,
 ) -> list[Source]:
     """Return all sources, in the order of the names and then of the file names.
 
@@ -38,11 +40,12 @@ def find_sources(
     Args:
         names: Files, folders, patterns.
         folder_source: Is asked first whether a folder is a log of some other kind.
+        is_left_out: Whether a file in a folder, or that matches a pattern, is not meant.
 
     Raises:
         BadInputError: If one of them does not exist or has nothing to explain.
     """
-    find = _Finder(folder_source)
+    find = _Finder(folder_source, is_left_out)
     return [source for name in names for source in find.all_of(name)]
 
 
@@ -51,10 +54,15 @@ class _Finder:
 
     Args:
         folder_source: Is asked first whether a folder is a log.
+        is_left_out: Whether a file that nobody named is not meant.
     """
 
-    def __init__(self, folder_source: Callable[[Path], Source | None]) -> None:
-        self._folder_source = folder_source
+    def __init__(
+        self,
+        folder_source: Callable[[Path], Source | None],
+        is_left_out: Callable[[Path], bool],
+    ) -> None:
+        self._folder_source, self._is_left_out = folder_source, is_left_out
 
     def all_of(self, name: str) -> Iterator[Source]:
         """Yield the sources that a name on the command line means.
@@ -62,6 +70,8 @@ class _Finder:
         Raises:
             BadInputError: If there are none.
         """
+        if not name.strip():
+            raise BadInputError(f"an input is empty: give {EXPECTED}")
         path = Path(name)
         try:
             exists = path.exists()
@@ -74,7 +84,8 @@ class _Finder:
         elif glob.has_magic(name):
             yield from self._of_pattern(name)
         else:
-            raise BadInputError(f"{name}: No such file or folder: give {EXPECTED}")
+            shown = name if name.isprintable() else repr(name)
+            raise BadInputError(f"{shown}: No such file or folder: give {EXPECTED}")
 
     def _of_file(self, path: Path) -> Source:
         suffix = path.suffix.lower()
@@ -96,7 +107,7 @@ class _Finder:
 
     def _of_folder(self, folder: Path) -> list[Source]:
         log = self._log_in(folder)
-        sources = [log] if log is not None else _by_names(_files_in(folder))
+        sources = [log] if log is not None else self._by_names(_files_in(folder))
         if not sources:
             raise BadInputError(f"the folder {folder} has nothing to explain: expected {EXPECTED}")
         return sources
@@ -111,10 +122,16 @@ class _Finder:
         files |= {file for folder in folders - logs.keys() for file in _files_in(folder)}
         # a log has its own pictures
         files = {file for file in files if logs.keys().isdisjoint(file.parents)}
-        sources = [*(logs[path] for path in sorted(logs, key=_in_order)), *_by_names(files)]
+        sources = [*(logs[path] for path in sorted(logs, key=_in_order)), *self._by_names(files)]
         if not sources:
             raise BadInputError(f"{pattern} matches nothing to explain: expected {EXPECTED}")
         return sources
+
+    def _by_names(self, files: Iterable[Path]) -> list[Source]:
+        """Return those that are pictures or videos by their names, in the order of these."""
+        meant = (file for file in files if not self._is_left_out(file))
+        sources = map(_by_name, sorted(meant, key=_in_order))
+        return [source for source in sources if source is not None]
 
     def _log_in(self, folder: Path) -> Source | None:
         """Return the log that a folder is; None if it is none.
@@ -145,12 +162,6 @@ def _by_name(path: Path) -> Source | None:
 
 def _files_in(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.is_file()]
-
-
-def _by_names(files: Iterable[Path]) -> list[Source]:
-    """Return those that are pictures or videos by their names, in the order of these."""
-    sources = map(_by_name, sorted(files, key=_in_order))
-    return [source for source in sources if source is not None]
 
 
 def _in_order(path: Path) -> list[tuple[int, str]]:

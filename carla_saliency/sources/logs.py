@@ -47,7 +47,7 @@ class Log:
         count: How many pictures it lists.
     """
 
-    moving = True
+    moving, keeps_times = True, False
 
     def __init__(self, path: Path, entries: Sequence[Entry | Broken], usual_rate: float) -> None:
         self.path = path

@@ -63,6 +63,13 @@ class Source(Protocol):
         """Pictures per second, as it was recorded or as is usual."""
 
     @property
+    def keeps_times(self) -> bool:
+        """Whether each picture has its own time, which rises; else they come evenly, at the rate.
+
+        A film's do; the clock of a log may stand still for an hour, or be set back.
+        """
+
+    @property
     def count(self) -> int | None:
         """How many pictures there will be, about; None if only reading all of it would say."""
 

@@ -44,7 +44,7 @@ class VideoFile:
         count: How many pictures it should have.
     """
 
-    moving = True
+    moving = keeps_times = True
 
     def __init__(self, path: Path) -> None:
         import av  # 0.1 s that pictures need not wait for
@@ -72,10 +72,10 @@ class VideoFile:
         except BadInputError as error:
             yield Broken(str(error))
         except (OSError, av.FFmpegError) as error:
-            yield Broken(
-                f"the video {self.path} can't be read after {reading.count} pictures: "
-                f"{_reason(error)}"
-            )
+            where, remedy = f"after {reading.count} pictures", ""
+            if not reading.count:
+                remedy = "; give a whole video, such as an MP4 file that plays"
+            yield Broken(f"the video {self.path} can't be read {where}: {_reason(error)}{remedy}")
 
 
 def is_video(path: Path) -> bool:
@@ -144,7 +144,7 @@ class _Reading:
             time_s = self.count / self.rate + self._first_s
         if self.count == 0:
             self._first_s, self._size = time_s, _shown_size(frame, stream)
-        self.last_s = time_s - self._first_s
+        self.last_s = max(self.last_s, time_s - self._first_s)
         self.count += 1
 
     def _picture(self, frame: VideoFrame) -> Picture:
